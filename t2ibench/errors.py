@@ -1,0 +1,38 @@
+"""The two errors a user can make or meet. Both print one sentence, without a traceback, and exit with code 2.
+
+Everything else that is raised is a bug and keeps its traceback.
+"""
+
+EXIT_CODE = 2
+
+
+class UserError(Exception):
+    """What the user can mend: the message says what, where, what is accepted, and which command helps."""
+
+
+class ConfigError(UserError):
+    """A setting that cannot be used.
+
+    key: the dotted path in params.yaml, or the option or file it came from; value: what stands there;
+    accepted: what may stand there, in words.
+    """
+
+    def __init__(self, key: str, value: object, accepted: str) -> None:
+        self.key, self.value, self.accepted = key, value, accepted
+        super().__init__(f"{key}: {value!r} cannot be used; accepted: {accepted}")
+
+
+class ConfigErrors(UserError):
+    """Every mistake of one configuration, shown at once."""
+
+    def __init__(self, errors: "list[ConfigError]") -> None:
+        self.errors = errors
+        super().__init__("\n".join(str(error) for error in errors))
+
+
+class MissingError(UserError):
+    """Something that has to be there and is not, or is damaged. command: what puts it there."""
+
+    def __init__(self, what: str, command: str) -> None:
+        self.what, self.command = what, command
+        super().__init__(f"{what}; this helps: {command}")

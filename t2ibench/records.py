@@ -1,0 +1,199 @@
+"""What is on disk: prompts, samples, failures, decisions and predictions; their ids, seeds and files.
+
+Tables are JSON lines in UTF-8: one object a line, keys sorted, one trailing newline, rows sorted by id.
+Fractions lie in [0, 1]; units stand in the names (`seconds`, `width_px`).
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from t2ibench.errors import MissingError
+
+CLASSES = ("cat", "dog", "horse", "bird", "zebra", "sheep", "cow", "elephant", "bear", "giraffe")
+"""The paper's ten animal classes, in the order of its tables (IEIE 2026, section 3.1.2)."""
+
+NONE = "none"
+"""The predicted class of an image in which the detector finds none of the classes."""
+
+
+def canonical(value: object) -> str:
+    """One text for equal values: JSON with sorted keys and no spaces."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def digest(value: object) -> str:
+    """sha256 (64 hex digits) of a value's canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """sha256 (64 hex digits) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def prompt_id(class_name: str, text: str) -> str:
+    """12 hex digits that depend on the class and the text of a prompt, and on nothing else."""
+    return hashlib.sha256(f"{class_name}\n{text}".encode()).hexdigest()[:12]
+
+
+def image_id(prompt: str, index: int) -> str:
+    """`<prompt id>-<index>`: the index counts the images of one prompt from 0."""
+    return f"{prompt}-{index}"
+
+
+def image_seed(study_seed: int, prompt: str, index: int) -> int:
+    """The seed of one image, in [0, 2**48): it depends on the study's seed, the prompt's id and the index only."""
+    text = f"{study_seed}/{prompt}/{index}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A row of a table. Unknown keys of a row on disk are kept in `extra` where the class has one."""
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Builds the record from one parsed JSON line; raises KeyError or TypeError where the row does not fit."""
+        names = {f.name for f in fields(cls)}
+        known = {key: value for key, value in row.items() if key in names}
+        if "extra" in names:
+            known["extra"] = {key: value for key, value in row.items() if key not in names}
+        return cls(**known)
+
+    def to_row(self) -> dict[str, Any]:
+        """The record as a JSON object; `extra` is spread over the row."""
+        row = asdict(self)
+        return row | row.pop("extra", {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt(Record):
+    """A text to draw. kind: the prompts engine (`llm`, `coco`); origin: where the text came from."""
+
+    id: str
+    class_name: str
+    text: str
+    kind: str
+    origin: dict[str, Any]
+
+    @classmethod
+    def make(cls, class_name: str, text: str, kind: str, origin: dict[str, Any]) -> "Prompt":
+        """A prompt with the id that its class and text give it."""
+        return cls(id=prompt_id(class_name, text), class_name=class_name, text=text, kind=kind, origin=origin)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(Record):
+    """An image on disk. fingerprint: digest of all that decides the pixels; sha256: of the file's bytes."""
+
+    file_name: str
+    id: str
+    class_name: str
+    prompt: str
+    prompt_id: str
+    index: int
+    seed: int
+    engine: str
+    fingerprint: str
+    sha256: str
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure(Record):
+    """An image that could not be made, and why, after how many attempts."""
+
+    id: str
+    class_name: str
+    reason: str
+    attempts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision(Record):
+    """What the filter decided of an image. reason: empty where kept, else the first step that rejected it
+    (`clip`, `black`, `flat`, `people`); clip_class: the class that CLIP ranks first; clip_scores: cosine in
+    [-1, 1] per class; people: the detector's highest confidence in [0, 1] that a person is there."""
+
+    id: str
+    class_name: str
+    keep: bool
+    reason: str
+    clip_class: str
+    clip_scores: dict[str, float]
+    brightness: float
+    contrast: float
+    people: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction(Record):
+    """What the judge saw in an image: the top box's class or `none`, its confidence in [0, 1], its box
+    (x0, y0, x1, y1 in pixels) or null."""
+
+    id: str
+    class_name: str
+    predicted: str
+    confidence: float
+    box: tuple[float, float, float, float] | None
+
+
+R = TypeVar("R", bound=Record)
+
+
+def write_bytes(path: Path, payload: bytes) -> None:
+    """Puts a file in place at once: a temporary name, flushed to the disk, renamed. Readers see all or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes one JSON document: sorted keys, two spaces, one trailing newline."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, indent=2, allow_nan=False)
+    write_bytes(path, (text + "\n").encode())
+
+
+def read_json(path: Path, command: str = "dvc repro") -> Any:
+    """Reads one JSON document. Raises MissingError, naming `command`, where it is absent or not JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise MissingError(f"{path} is missing", command) from None
+    except ValueError as error:
+        raise MissingError(f"{path} is not JSON ({error})", command) from None
+
+
+def write_rows(path: Path, records: Iterable[Record]) -> None:
+    """Writes a table sorted by id."""
+    rows = sorted((record.to_row() for record in records), key=lambda row: str(row["id"]))
+    lines = (json.dumps(row, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    write_bytes(path, "".join(lines).encode())
+
+
+def read_rows(path: Path, kind: type[R], command: str = "dvc repro") -> list[R]:
+    """Reads a table. Raises MissingError, naming the line and `command`, where it is absent or damaged."""
+    return list(_rows(path, kind, command))
+
+
+def _rows(path: Path, kind: type[R], command: str) -> Iterator[R]:
+    if not path.is_file():
+        raise MissingError(f"{path} is missing", command)
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            yield kind.from_row(json.loads(line))
+        except (ValueError, KeyError, TypeError) as error:
+            raise MissingError(f"{path}, line {number}, is damaged ({error})", command) from None
