@@ -1,0 +1,46 @@
+"""images: prompts and an images engine -> data/images/<source>/. Usage: python -m experiments.images SOURCE"""
+
+from pathlib import Path
+from typing import Any
+
+from t2ibench.harness.items import link
+from t2ibench.harness.make import Task, make
+from t2ibench.harness.stage import Stage, fresh, main, sources
+from t2ibench.images import Made, Planned, fingerprint, plan
+from t2ibench.records import Prompt, Sample, read_rows, write_rows
+
+
+def run(stage: Stage) -> None:
+    """Makes the images of one source that are not stored yet, and links all of them into its folder."""
+    study, source = stage.params.study, stage.params.sources[stage.cell]
+    prompts = read_rows(Path("data/prompts", source.prompts, "prompts.jsonl"), Prompt)
+    planned = plan(prompts, study.images_per_prompt, study.seed)
+    engine = stage.build(source.images)
+    prints = {one.request.id: fingerprint(engine.identity, one.request) for one in planned}
+    tasks = [Task(one.request.id, one.prompt.class_name, prints[one.request.id], one.request) for one in planned]
+    items, failures = make(stage, tasks, engine, lambda task: task.input, _pack)
+    folder = fresh(Path("data/images", stage.cell))
+    samples = []
+    for one in planned:
+        if item := items.get(one.request.id):
+            sample = _sample(one, source.images, prints[one.request.id], item.sha256, item.extra)
+            link(item.path, folder / sample.file_name)
+            samples.append(sample)
+    write_rows(folder / "metadata.jsonl", samples)
+    write_rows(folder / "failures.jsonl", failures)
+    stage.complete(len(planned), len(samples), failures)
+
+
+def _pack(answer: Any) -> Any:
+    return (answer.png(), answer.extra) if isinstance(answer, Made) else answer
+
+
+def _sample(one: Planned, engine: str, fingerprint: str, sha256: str, extra: dict[str, Any]) -> Sample:
+    class_name, request = one.prompt.class_name, one.request
+    return Sample(file_name=f"{class_name}/{request.id}.png", id=request.id, class_name=class_name,
+                  prompt=request.prompt_text, prompt_id=one.prompt.id, index=one.index, seed=request.seed,
+                  engine=engine, fingerprint=fingerprint, sha256=sha256, extra=extra)
+
+
+if __name__ == "__main__":
+    main("images", run, sources)

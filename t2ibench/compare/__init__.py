@@ -1,0 +1,35 @@
+"""compare: our results beside a paper's published tables, with a verdict per published cell.
+
+Contract of the stage:
+
+    load(root, params)                        -> {cell: content of results/evaluate/<source>/<variant>.json}
+    load_published(name)                      -> Published, one of compare/tables/*.yaml
+    compare(study, models, results, ...)      -> the content of results/compare.json
+    as_markdown(comparison, models)           -> the same as Markdown tables, for results/compare.md
+    as_console(comparison, models)            -> the same, small, for the last words of `make repro`
+
+A row of `cells` in results/compare.json is one published number: accuracy, published, ci_low, ci_high in [0, 1],
+difference = accuracy - published in [-1, 1], n and correct in images, null where there is nothing to give.
+The row of class `average` is the mean of the classes, as the paper averages: each class weighs the same.
+`verdict` is one of VERDICTS, and `reason` says in words why.
+"""
+
+from t2ibench.compare.console import as_console
+from t2ibench.compare.join import Settings, compare
+from t2ibench.compare.markdown import as_markdown
+from t2ibench.compare.published import AVERAGE, Published, PublishedCell, load_published
+from t2ibench.compare.results import load
+from t2ibench.compare.verdicts import VERDICTS
+
+__all__ = [
+    "AVERAGE",
+    "VERDICTS",
+    "Published",
+    "PublishedCell",
+    "Settings",
+    "as_console",
+    "as_markdown",
+    "compare",
+    "load",
+    "load_published",
+]

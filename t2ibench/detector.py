@@ -1,0 +1,180 @@
+"""YOLOv8 as the judge of the filter's people step and of the evaluate stage: the one place that loads ultralytics.
+
+A folder with a safetensors state dict of YOLOv8n and `names.json` ({"0": "person", ...} or a list), or a `.pt` file of
+the ultralytics hub. Only for a `.pt` a pickle is read: give one that you trust.
+
+Four things differ from `YOLO.predict`, which gives the same boxes otherwise (tests/test_detector.py compares them):
+arrays are RGB; all of the list is one forward; NMS has no clock (ultralytics stops after 2 s and leaves the images
+that are left without boxes, so a slow machine would see less); nothing is written, fetched or reported.
+Weights and activations are float32 on every machine: what judges must not change with the GPU.
+"""
+
+import json
+import math
+import os
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from t2ibench.errors import ConfigError, MissingError
+from t2ibench.hardware import Hardware
+from t2ibench.weights import RESTORE, Weights, locate
+
+Image = NDArray[np.uint8]
+
+VERSION = 1
+"""Part of the identity of what uses the detector: raise it when the boxes may change."""
+
+STRIDE = 32
+"""YOLOv8's coarsest grid in pixels: sides are padded to a multiple of it."""
+
+IOU = 0.7
+"""Boxes of one class that overlap more are one animal (ultralytics' own default)."""
+
+
+class Box(NamedTuple):
+    """A detection. class_id: number in the detector's names; confidence in [0, 1]; xyxy: x0, y0, x1, y1 in pixels."""
+
+    class_id: int
+    confidence: float
+    xyxy: tuple[float, float, float, float]
+
+
+class Detector:
+    """A YOLOv8 detector. image_size: the longer side in pixels to which images are scaled, a multiple of 32."""
+
+    def __init__(self, weights: str, hardware: Hardware, image_size: int) -> None:
+        if image_size < STRIDE or image_size % STRIDE:
+            raise ConfigError("image_size", image_size, f"a multiple of {STRIDE} pixels, from {STRIDE}")
+        self.weights, self.hardware, self.image_size = weights, hardware, image_size
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the boxes, but for thresholds and classes. Loads no model."""
+        digest = locate(self.weights).digest
+        return {"detector": "yolov8", "detector_version": VERSION, "weights": digest, "image_size": self.image_size}
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """Class number -> name. From `names.json`; for a `.pt` from the checkpoint itself."""
+        found = locate(self.weights)
+        if _is_pickle(found):
+            return dict(self._model.names)
+        file = _folder_file(self.weights, found, "names.json")
+        try:
+            read = json.loads(file.read_text(encoding="utf-8"))
+            return {int(number): str(name) for number, name in _pairs(read)}
+        except (ValueError, AttributeError) as error:
+            raise MissingError(f"{file} does not hold class names ({error})", _help(self.weights)) from None
+
+    def numbers(self, classes: Iterable[str], key: str) -> dict[str, int]:
+        """{class: its number}. Raises ConfigError under `key` for the first class that the detector does not know."""
+        known = {name: number for number, name in self.names.items()}
+        for name in (classes := tuple(classes)):
+            if name not in known:
+                raise ConfigError(key, name, "the classes of this detector: " + ", ".join(known))
+        return {name: known[name] for name in classes}
+
+    def __call__(
+        self, images: Sequence[Image], class_ids: Collection[int], confidence: float, max_det: int
+    ) -> list[list[Box]]:
+        """Per image the boxes of `class_ids` after NMS with at least about `confidence`, surest first, `max_det` at most.
+
+        images: uint8 HWC RGB, all of one size. All of them are one forward. As in ultralytics, a place in the image
+        counts as its best class only, even where that class is not among `class_ids`.
+        Raises MissingError where the weights are absent or not YOLOv8n's.
+        """
+        import torch
+
+        if len({image.shape for image in images}) != 1:
+            raise ValueError("the images of one batch have to have one size")
+        with torch.inference_mode():
+            pixels = self._pixels(images)
+            rows = self._suppress(self._model(pixels)[0], class_ids, confidence, max_det)
+        return [self._boxes(found, pixels.shape[2:], images[0].shape) for found in rows]
+
+    def _pixels(self, images: Sequence[Image]) -> Any:
+        """float32 [N, 3, H, W] in [0, 1]: scaled, and padded with grey to the smallest multiple of 32."""
+        import torch
+        from ultralytics.data.augment import LetterBox
+
+        fit = LetterBox((self.image_size, self.image_size), auto=True, stride=STRIDE)
+        stacked = torch.from_numpy(np.stack([fit(image=image) for image in images]))
+        return stacked.to(self.hardware.device).permute(0, 3, 1, 2).contiguous().float().div_(255)
+
+    def _suppress(self, raw: Any, class_ids: Collection[int], confidence: float, max_det: int) -> Any:
+        """Non-maximum suppression without a clock."""
+        import torchvision  # noqa: F401  # ultralytics takes torchvision's NMS only where it is already imported
+        from ultralytics.utils.nms import non_max_suppression
+
+        return non_max_suppression(
+            raw, confidence, IOU, classes=sorted(class_ids), max_det=max_det, max_time_img=math.inf
+        )
+
+    def _boxes(self, rows: Any, padded: Sequence[int], size: Sequence[int]) -> list[Box]:
+        """Rows (x0, y0, x1, y1, confidence, class) in the padded image as boxes in the image itself."""
+        from ultralytics.utils.ops import scale_boxes
+
+        scale_boxes(tuple(padded), rows[:, :4], tuple(size))
+        return [Box(int(r[5]), float(r[4]), (r[0], r[1], r[2], r[3])) for r in rows.cpu().tolist()]
+
+    @cached_property
+    def _model(self) -> Any:
+        """The fused network on the device, ready to be called. Loaded on first use."""
+        found = locate(self.weights)
+        _quiet()
+        import torch  # noqa: F401  # before ultralytics, which else takes one thread
+        from ultralytics import YOLO
+
+        model = YOLO(str(found.path)).model if _is_pickle(found) else self._from_safetensors(found, YOLO)
+        return model.float().eval().fuse(verbose=False).to(self.hardware.device)
+
+    def _from_safetensors(self, found: Weights, yolo: Any) -> Any:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        file = _folder_file(self.weights, found, "*.safetensors")
+        model = yolo("yolov8n.yaml", task="detect", verbose=False).model
+        try:
+            model.load_state_dict(load_file(file), strict=True)
+        except (SafetensorError, RuntimeError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise MissingError(f"{file} does not hold a YOLOv8n of 80 classes ({first})", _help(self.weights)) from None
+        return model
+
+
+def _pairs(names: Any) -> Iterable[tuple[Any, Any]]:
+    return enumerate(names) if isinstance(names, list) else names.items()
+
+
+def _is_pickle(found: Weights) -> bool:
+    return found.path.suffix == ".pt"
+
+
+def _folder_file(uri: str, found: Weights, pattern: str) -> Path:
+    """The one file of a weights folder that fits the pattern."""
+    files = sorted(found.path.glob(pattern)) if found.path.is_dir() else []
+    if len(files) != 1:
+        raise MissingError(f"{uri} has {len(files)} files {pattern}, and has to have one", _help(uri))
+    return files[0]
+
+
+def _help(uri: str) -> str:
+    return RESTORE if uri.startswith("tiny://") else "give models.detector a YOLOv8n folder or .pt file, or tiny://yolo"
+
+
+def _quiet() -> None:
+    """Keeps ultralytics from the network, from installing packages and from the home folder. Before its import."""
+    root = Path(os.environ.get("DVC_ROOT") or Path.cwd())
+    for key, value in {
+        "YOLO_OFFLINE": "1",
+        "YOLO_AUTOINSTALL": "0",
+        "ULTRALYTICS_SKIP_REQUIREMENTS_CHECKS": "1",
+        "YOLO_VERBOSE": "0",
+        "YOLO_CONFIG_DIR": str((root / ".cache" / "yolo").resolve()),
+    }.items():
+        os.environ.setdefault(key, value)

@@ -1,0 +1,112 @@
+"""Which class CLIP ranks first (IEIE 2026, section 3.1.2; CLIP score: Hessel et al. 2021, without its scale and clamp).
+
+The cosine between an image and "a photo of a <class>" is taken for every class; the image is well generated where its
+own class has the highest. Scale and clamp of the published score cannot change a ranking, except that the clamp would
+tie all negative cosines.
+
+Weights: a folder as open_clip writes it (`open_clip_config.json`, a safetensors file, and the tokenizer's files there
+or in `tokenizer/`). Computed in float32 on every machine: what judges must not change with the GPU.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from t2ibench.errors import ConfigError, MissingError
+from t2ibench.hardware import Hardware
+from t2ibench.weights import RESTORE, locate
+
+SLOT = "{class_name}"
+
+
+class ClipRanking:
+    """Cosines between images and one text per class. template: holds `{class_name}` once."""
+
+    def __init__(self, weights: str, template: str, classes: Sequence[str], hardware: Hardware) -> None:
+        if template.count(SLOT) != 1 or set("{}") & set(template.replace(SLOT, "")):
+            raise ConfigError("filter.clip.template", template, f"a text that holds {SLOT} once and no other braces")
+        self.weights, self.template, self.classes, self.hardware = weights, template, tuple(classes), hardware
+        self.batch_size = hardware.batch_size["filter"]
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the cosines. Loads no model."""
+        return {
+            "engine": "clip",
+            "version": 1,
+            "weights": locate(self.weights).digest,
+            "template": self.template,
+            "classes": list(self.classes),
+            "dtype": "float32",
+        }
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[dict[str, float]]:
+        """images uint8 HWC RGB of one size -> per image {class: cosine in [-1, 1]}.
+
+        Raises MissingError where the weights are absent, incomplete or not a CLIP.
+        """
+        import torch
+        from PIL import Image
+
+        model, prepare = self._model
+        with torch.inference_mode():
+            pixels = torch.stack([prepare(Image.fromarray(image)) for image in images])
+            features = model.encode_image(pixels.to(self.hardware.device), normalize=True)
+            cosines = (features @ self._texts.T).clamp(-1, 1).cpu().tolist()
+        return [dict(zip(self.classes, row, strict=True)) for row in cosines]
+
+    @cached_property
+    def _texts(self) -> Any:
+        """float32 [C, D], of length 1: the classes' texts, embedded once."""
+        import torch
+
+        texts = [self.template.replace(SLOT, name) for name in self.classes]
+        with torch.inference_mode():
+            tokens = self._tokenizer(texts).to(self.hardware.device)
+            return self._model[0].encode_text(tokens, normalize=True)
+
+    @property
+    def _folder(self) -> Path:
+        """The weights' folder, with all the parts that a CLIP needs."""
+        folder = locate(self.weights).path
+        for what in ("open_clip_config.json", "*.safetensors"):
+            if not list(folder.glob(what)):
+                raise MissingError(f"{self.weights} has no {what}", self._help)
+        return folder
+
+    @cached_property
+    def _model(self) -> tuple[Any, Any]:
+        """The model in float32 on the device, and its own preprocessing. Loaded on first use."""
+        import open_clip
+        from safetensors import SafetensorError
+
+        folder = self._folder
+        try:
+            return open_clip.create_model_from_pretrained(  # type: ignore[return-value]
+                f"local-dir:{folder}", precision="fp32", device=self.hardware.device
+            )
+        except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise MissingError(f"{self.weights} is not a CLIP that open_clip reads ({first})", self._help) from None
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        import open_clip
+
+        folder = self._folder
+        if not (folder / "tokenizer").is_dir():
+            return open_clip.get_tokenizer(f"local-dir:{folder}")
+        config = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))
+        text = config["model_cfg"]["text_cfg"]
+        length, more = text.get("context_length", 77), text.get("tokenizer_kwargs", {})
+        return open_clip.tokenizer.HFTokenizer(str(folder / "tokenizer"), context_length=length, **more)
+
+    @property
+    def _help(self) -> str:
+        tiny = self.weights.startswith("tiny://")
+        return RESTORE if tiny else "give models.clip a folder that open_clip wrote, or tiny://clip"

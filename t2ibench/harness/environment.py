@@ -1,0 +1,23 @@
+"""The environment of a stage: no telemetry, no surprise downloads, no chatter, all cores."""
+
+import os
+
+SETTINGS = {
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_OFFLINE": "1",  # weights come from `make fetch`, never from a stage
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DIFFUSERS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OMP_NUM_THREADS": str(os.cpu_count() or 1),  # ultralytics would set 1 where it is unset
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # an unreachable server costs seconds, not minutes
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+
+
+def quiet() -> None:
+    """Sets what the user has not set. Call it before a heavy library is imported."""
+    for key, value in SETTINGS.items():
+        os.environ.setdefault(key, value)

@@ -1,0 +1,24 @@
+"""Where things lie. Outs are relative to the workspace; what is paid for once is kept in the repository's real root.
+
+A queued DVC experiment runs in a temporary workspace without the ignored files: there `DVC_ROOT` still names the
+real root, so that the item cache, the timings and the MLflow database are shared by all experiments.
+"""
+
+import os
+from pathlib import Path
+
+
+
+def root() -> Path:
+    """The repository's real root."""
+    return Path(os.environ.get("DVC_ROOT") or Path.cwd())
+
+
+def cache() -> Path:
+    """The folder of what is kept between runs and never committed."""
+    return root() / ".cache"
+
+
+def timing_file(stage: str, cell: str) -> Path:
+    """Where a stage's clock of one cell is kept."""
+    return cache() / "timings" / stage / f"{cell.replace('/', '-')}.json"

@@ -1,0 +1,133 @@
+"""A stage of the pipeline as a process: its cell, its parameters, its lock, its clock, its completeness gate.
+
+A runner is `def run(stage: Stage) -> None` and `main("<word>", run)`; DVC starts it as
+`python -m experiments.<word> <cell> [key=value ...]`.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from t2ibench.errors import EXIT_CODE, ConfigError, UserError
+from t2ibench.harness import config, paths, timing
+from t2ibench.harness.environment import quiet
+from t2ibench.harness.progress import Bar, progress
+from t2ibench.records import Failure
+
+
+@dataclass
+class Stage:
+    """What a runner is given. name: the stage's word; cell: what it works on, "" where the stage has one cell."""
+
+    name: str
+    cell: str
+    params: config.Params
+    clock: timing.Clock = field(default_factory=timing.Clock)
+
+    def build(self, engine: str, stage: str | None = None) -> Any:
+        """The engine of that name in this stage's section (or another stage's)."""
+        stage = stage or self.name
+        return config.build(getattr(self.params, stage)[engine], f"{stage}.{engine}", self.params)
+
+    @contextmanager
+    def progress(self, total: int) -> Iterator[Bar]:
+        """The stage's bar; what it counts as done or reused goes to the clock too."""
+        with progress(f"{self.name} {self.cell}".strip(), total) as bar:
+
+            def count(images: int, *, reused: int = 0, failed: int = 0) -> None:
+                if images:
+                    self.clock.lap(images)
+                self.clock.reused += reused
+                bar(images, reused=reused, failed=failed)
+
+            yield count
+
+    def complete(self, planned: int, made: int, failures: Sequence[Failure]) -> None:
+        """The completeness gate. Raises UserError where images are unaccounted for or too many failed."""
+        if planned != made + len(failures):
+            raise RuntimeError(f"{self.name} {self.cell}: {planned} planned, {made} made, {len(failures)} failed")
+        allowed = self.params.study.failures_allowed
+        if len(failures) > allowed * planned:
+            reasons = Counter(failure.reason for failure in failures)
+            listed = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
+            raise UserError(f"{self.name} {self.cell}: {len(failures)} of {planned} images failed, more than the "
+                            f"share of {allowed:g} that study.failures_allowed accepts: {listed}")
+
+
+def fresh(folder: Path) -> Path:
+    """An empty folder for an out: files are linked into it, never opened in place."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def main(name: str, run: Callable[[Stage], None], cells: Callable[[config.Params], Sequence[str]]) -> None:
+    """Runs a stage from the command line and ends the process: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    quiet()
+    try:
+        _run(name, run, cells, sys.argv[1:])
+    except UserError as error:
+        print(f"t2ibench: {error}", file=sys.stderr)
+        sys.exit(EXIT_CODE)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        print(f"t2ibench: {name} cannot write {error.filename or 'its results'}: {os.strerror(error.errno)}; what is "
+              "finished is kept in .cache/items: make room and run dvc repro again", file=sys.stderr)
+        sys.exit(EXIT_CODE)
+    except KeyboardInterrupt:
+        print(f"t2ibench: {name} was stopped; what is finished is kept, dvc repro goes on from there", file=sys.stderr)
+        os._exit(130)  # worker threads may be in the middle of a batch: nothing of theirs is worth waiting for
+
+
+def _run(name: str, run: Callable[[Stage], None], cells: Callable[[config.Params], Sequence[str]],
+         arguments: Sequence[str]) -> None:
+    named = [argument for argument in arguments if "=" not in argument]
+    params = config.load([argument for argument in arguments if "=" in argument])
+    known = list(cells(params))
+    cell = named[0] if named else ""
+    if len(named) > 1 or cell not in (known or [""]):
+        accepted = f"one of {', '.join(known)}" if known else "no cell: this stage works on all of them"
+        raise ConfigError(f"python -m experiments.{name}", " ".join(named), accepted)
+    with _lock(name, cell):
+        stage = Stage(name, cell, params)
+        run(stage)
+        timing.save(paths.timing_file(name, cell or "all"), stage.clock, name, cell, params.hardware)
+
+
+@contextmanager
+def _lock(name: str, cell: str) -> Iterator[None]:
+    """One process at a time works on a cell: a killed `dvc` leaves its child running, and a second would pay twice."""
+    path = paths.cache() / "locks" / f"{name}-{cell.replace('/', '-')}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"t2ibench: another process works on {name} {cell}; waiting for it", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def no_cells(_: config.Params) -> Sequence[str]:
+    """The cells of a stage that works on everything at once."""
+    return ()
+
+
+def sources(params: config.Params) -> Sequence[str]:
+    """The cells of a stage with one cell per source."""
+    return list(params.sources)
+
+
+def grid(params: config.Params) -> Sequence[str]:
+    """The cells of a stage with one cell per source and variant: `<source>/<variant>`."""
+    return [f"{source}/{variant}" for source in params.sources for variant in params.variants]

@@ -1,0 +1,240 @@
+"""Stable Diffusion on this machine, through diffusers' StableDiffusionPipeline.
+
+Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion Models, CVPR 2022; classifier-free
+guidance after Ho and Salimans, 2022; DPM-Solver++ after Lu et al., 2022.
+Deviations: no safety checker (it blackens pictures silently), and a prompt that the text encoder cannot take whole is
+refused where the pipeline would cut it.
+
+Every forward has the same shape: a call is padded to the batch size, and each image has a CPU generator of its own.
+A model's rounding depends on the batch's shape, and a sampler amplifies it into another picture.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Any, Literal, Self, get_args
+
+import numpy as np
+from pydantic import Field
+
+from t2ibench.errors import ConfigError, MissingError
+from t2ibench.hardware import Hardware
+from t2ibench.images import Made, Pixels, Refused, Request
+from t2ibench.weights import RESTORE, locate
+
+Scheduler = Literal["ddim", "dpmsolver++", "euler", "heun", "pndm", "unipc"]
+SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ddim": ("DDIMScheduler", {}),
+    "dpmsolver++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
+    "euler": ("EulerDiscreteScheduler", {}),
+    "heun": ("HeunDiscreteScheduler", {}),
+    "pndm": ("PNDMScheduler", {}),
+    "unipc": ("UniPCMultistepScheduler", {}),
+}
+"""Scheduler name: diffusers' class and what overrides the checkpoint's own configuration."""
+
+
+class StableDiffusion:
+    """Draws with a checkpoint in diffusers' folder layout.
+
+    weights: `tiny://…` or a folder; steps: sampler steps; guidance: classifier-free guidance scale, 1 and below is
+    none; size: height and width in pixels.
+    Raises ConfigError for values that cannot be used.
+    """
+
+    VERSION = 1
+    """Goes up when this file, or a diffusers release, changes pixels. diffusers' own version is not in the identity:
+    requirements.lock pins it, and most releases change no pixel that would be worth paying for again."""
+
+    def __init__(
+        self,
+        *,
+        weights: str,
+        steps: Annotated[int, Field(ge=1, le=1000)],
+        guidance: Annotated[float, Field(ge=0, le=50)],
+        scheduler: Scheduler,
+        size: Annotated[int, Field(ge=8, multiple_of=8)],
+        negative_prompt: str,
+        hardware: Hardware,
+    ) -> None:
+        self.weights, self.steps, self.guidance, self.scheduler = weights, steps, float(guidance), scheduler
+        self.size, self.negative_prompt, self.hardware = size, negative_prompt, hardware
+        self.batch_size = hardware.batch_size.get("images", 0)
+        self._check()
+
+    def _check(self) -> None:
+        if self.scheduler not in get_args(Scheduler):
+            raise ConfigError("images.sd.scheduler", self.scheduler, ", ".join(get_args(Scheduler)))
+        if not 1 <= self.steps <= 1000:
+            raise ConfigError("images.sd.steps", self.steps, "an integer from 1 to 1000")
+        if not 0 <= self.guidance <= 50:
+            raise ConfigError("images.sd.guidance", self.guidance, "a number from 0 to 50")
+        if self.size < 8 or self.size % 8:
+            raise ConfigError("images.sd.size", self.size, "a multiple of 8, in pixels")
+        if self.batch_size < 1:
+            raise ConfigError("hardware.batch_size.images", self.batch_size, "an integer from 1")
+        if self.hardware.device == "cpu" and self.hardware.dtype != "float32":
+            raise ConfigError("hardware.dtype", self.hardware.dtype, "float32, where the device is cpu")
+        if self.negative_prompt and self.guidance <= 1:
+            raise ConfigError("images.sd.negative_prompt", self.negative_prompt, "empty, where guidance is 1 or less")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that decides the pixels but prompt and seed. Raises MissingError where the weights are not there."""
+        return {
+            "engine": "sd",
+            "version": self.VERSION,
+            "weights": locate(self.weights).digest,
+            "steps": self.steps,
+            "guidance": self.guidance,
+            "scheduler": self.scheduler,
+            "size": self.size,
+            "negative_prompt": self.negative_prompt,
+            "dtype": self.hardware.dtype,
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def __call__(self, requests: Sequence[Request]) -> list[Made | Refused]:
+        """Answers up to `batch_size` requests; a prompt that cannot be drawn whole is Refused."""
+        drawn = self.draw([(request.prompt_text, request.seed) for request in requests])
+        return [answer if isinstance(answer, Refused) else Made(answer) for answer in drawn]
+
+    def draw(self, pairs: Sequence[tuple[str, int]]) -> list[Pixels | Refused]:
+        """An image (uint8 [size, size, 3]) or a refusal for each (prompt, seed), at most `batch_size` of them.
+
+        Raises ValueError for more; MissingError where the weights cannot be read.
+        """
+        if len(pairs) > self.batch_size:
+            raise ValueError(f"{len(pairs)} requests do not fit a batch of {self.batch_size}")
+        reasons = [self._objection(prompt) for prompt, _ in pairs]
+        if all(reasons):
+            return [Refused(reason, 0) for reason in reasons]
+        blank = [("", 0)] * (self.batch_size - len(pairs))
+        usable = [("", 0) if reason else pair for pair, reason in zip(pairs, reasons, strict=True)]
+        images = self._sample([*usable, *blank])
+        return [
+            Refused(reason, 0) if reason else self._pixels(image)
+            for reason, image in zip(reasons, images[: len(pairs)], strict=True)
+        ]
+
+    def load(self) -> None:
+        """Loads the model now rather than on first use. Raises MissingError where it cannot be read."""
+        self._pipeline  # noqa: B018
+
+    def _objection(self, prompt: str) -> str:
+        """Why a prompt cannot be drawn; empty where it can."""
+        if not prompt.strip():
+            return "the prompt is empty"
+        tokens, limit = self._count(prompt)
+        if tokens > limit:
+            return f"the prompt has {tokens} tokens (start and end included); the text encoder takes {limit}"
+        return ""
+
+    def _count(self, prompt: str) -> tuple[int, int]:
+        """A prompt's tokens, and how many the text encoder takes; start and end tokens are counted in both."""
+        pipeline = self._pipeline
+        limit = min(pipeline.tokenizer.model_max_length, pipeline.text_encoder.config.max_position_embeddings)
+        return len(pipeline.tokenizer(prompt, truncation=False, verbose=False).input_ids), limit
+
+    def _sample(self, pairs: Sequence[tuple[str, int]]) -> Any:
+        """float32 [batch_size, size, size, 3] in [0, 1], NaN where the model failed."""
+        import torch
+
+        null = self._embed(self.negative_prompt) if self.guidance > 1 else None
+        return self._pipeline(
+            prompt_embeds=torch.cat([self._embed(prompt) for prompt, _ in pairs]),
+            negative_prompt_embeds=None if null is None else null.repeat(len(pairs), 1, 1),
+            num_inference_steps=self.steps,
+            guidance_scale=self.guidance,
+            generator=[torch.Generator("cpu").manual_seed(seed) for _, seed in pairs],
+            height=self.size,
+            width=self.size,
+            output_type="np",
+        ).images
+
+    def _pixels(self, image: Any) -> Pixels | Refused:
+        if not np.isfinite(image).all():  # diffusers would cast it to a black picture
+            return Refused("the model gave values that are not finite (a black picture)", 1)
+        return np.asarray((image * 255).round().astype(np.uint8))
+
+    @cached_property
+    def _embed(self) -> Any:
+        """Prompt -> its text embedding [1, tokens, width], one prompt a forward, remembered.
+
+        Images come sorted by prompt, so that a short memory meets each distinct prompt once.
+        """
+        import torch
+
+        @torch.no_grad()
+        def encode(prompt: str) -> Any:
+            return self._pipeline.encode_prompt(prompt, self.hardware.device, 1, False)[0]
+
+        return lru_cache(maxsize=256)(encode)
+
+    @cached_property
+    def _pipeline(self) -> Any:
+        import diffusers
+        import torch
+
+        path = locate(self.weights).path
+        pipeline = _load(path, getattr(torch, self.hardware.dtype))
+        name, overrides = SCHEDULERS[self.scheduler]
+        pipeline.scheduler = getattr(diffusers, name).from_config(pipeline.scheduler.config, **overrides)
+        pipeline.set_progress_bar_config(disable=True)
+        if self.hardware.device == "cuda":  # one algorithm per shape, or two runs differ
+            torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+        self.__dict__["_pipeline"] = pipeline.to(self.hardware.device)
+        tokens, limit = self._count(self.negative_prompt)
+        if tokens > limit:
+            del self.__dict__["_pipeline"]
+            raise ConfigError("images.sd.negative_prompt", self.negative_prompt, f"at most {limit} tokens, not {tokens}")
+        return pipeline
+
+
+def _load(path: Path, dtype: Any) -> Any:
+    """A pipeline from a folder. Raises MissingError where the folder lacks a part or a part cannot be read."""
+    from diffusers import StableDiffusionPipeline
+    from diffusers.utils import logging as diffusers_logging
+    from safetensors import SafetensorError
+    from transformers.utils import logging as transformers_logging
+
+    parts = _parts(path)
+    plain = (path / "unet" / "diffusion_pytorch_model.safetensors").is_file()
+    for logging in (diffusers_logging, transformers_logging):
+        logging.disable_progress_bar()
+    try:
+        return StableDiffusionPipeline.from_pretrained(
+            path,
+            dtype=dtype,
+            variant=None if plain else "fp16",
+            safety_checker=None,
+            requires_safety_checker=False,
+            use_safetensors=True,
+            local_files_only=True,
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise MissingError(f"the weights in {path} ({', '.join(parts)}) cannot be read: {reason}", RESTORE) from error
+
+
+def _parts(path: Path) -> list[str]:
+    """The parts that the folder's model_index.json names. Raises MissingError where one has no folder."""
+    index = path / "model_index.json"
+    try:
+        named = json.loads(index.read_text(encoding="utf-8"))
+        parts = sorted(key for key, value in named.items() if isinstance(value, list) and value[0] is not None)
+    except (OSError, ValueError, AttributeError) as error:
+        raise MissingError(f"{index} is missing or damaged ({type(error).__name__})", RESTORE) from None
+    for part in parts:
+        if part not in ("safety_checker", "feature_extractor") and not (path / part).is_dir():
+            raise MissingError(f"the weights in {path} lack the folder {part}", RESTORE)
+    return parts

@@ -1,0 +1,156 @@
+"""Prompts from captions that people wrote: a file in COCO's caption format.
+
+Source: IEIE 2026, section 3.1.2: of COCO 2017's captions, those that name one of the ten classes and no other. The
+paper names no rules, no limit of length and no way of choosing; ours are in `naming` and below. The default file is
+bundled and was written for this project; COCO's own (`captions_val2017.json`) is one parameter away.
+
+    python -m t2ibench.prompts.coco captions_val2017.json
+
+prints what the rules keep and reject: {"read", "kept": {class: captions}, "rejected": {rule: captions}}.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from t2ibench.errors import EXIT_CODE, ConfigError, MissingError, UserError
+from t2ibench.prompts import PromptSet, check_classes
+from t2ibench.prompts.naming import RULES, judge, normal
+from t2ibench.records import CLASSES, Prompt
+
+BUNDLED = Path(__file__).parent / "captions" / "hard-cases.json"
+COCO_RULES = RULES | {
+    "too-long": "more words than the limit",
+    "duplicate": "the words of a kept caption with a lower id, or its id",
+}
+"""The rules of a caption file. Their order of use: empty, too-long, the naming rules, duplicate."""
+HELP = "set prompts.coco.captions to a caption file of COCO, or git checkout -- t2ibench/prompts/captions"
+
+
+@dataclass(frozen=True)
+class Caption:
+    """One caption: COCO's ids, and the text with single spaces."""
+
+    id: int
+    image_id: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """A caption file, sorted. read = kept + rejected; every rejected caption falls under exactly one rule."""
+
+    read: int
+    kept: dict[str, list[Caption]]
+    rejected: dict[str, int]
+
+
+class CocoPrompts:
+    """Samples captions. captions: a COCO caption file; per_class: prompts per class; max_words: words per caption."""
+
+    def __init__(self, captions: Path | str = BUNDLED, per_class: int = 10, max_words: int = 20) -> None:
+        for key, value in (("per_class", per_class), ("max_words", max_words)):
+            if value < 1:
+                raise ConfigError(f"prompts.coco.{key}", value, "a whole number from 1")
+        self.captions, self.per_class, self.max_words = Path(captions), per_class, max_words
+
+    def __call__(self, classes: Sequence[str], seed: int) -> PromptSet:
+        """`per_class` captions of each class, chosen by the seed and the captions' ids, not by the file's order.
+
+        Raises ConfigError for an unknown class or one with too few captions, MissingError for a missing file.
+        """
+        check_classes(classes)
+        pool = sort_captions(self.captions, self.max_words)
+        prompts = []
+        for name in classes:
+            found = pool.kept[name]
+            if len(found) < self.per_class:
+                wanted = f"a file with at least {self.per_class} usable captions of {name} (it has {len(found)})"
+                raise ConfigError("prompts.coco.captions", str(self.captions), wanted)
+            chosen = sorted(found, key=lambda caption: _lot(seed, caption.id))[: self.per_class]
+            prompts += [Prompt.make(name, c.text, "coco", {"caption_id": c.id, "image_id": c.image_id}) for c in chosen]
+        asked = sum(len(pool.kept[name]) for name in classes)
+        kept = sum(map(len, pool.kept.values()))
+        left = {"class-not-asked": kept - asked, "not-sampled": asked - len(prompts)}
+        return PromptSet(tuple(prompts), pool.read, pool.rejected | left)
+
+
+def _lot(seed: int, caption: int) -> bytes:
+    return hashlib.sha256(f"{seed}/{caption}".encode()).digest()
+
+
+def sort_captions(path: Path, max_words: int = 20) -> Sorted:
+    """Sorts every caption of a COCO file under its class or under the rule that rejects it.
+
+    Raises MissingError where the file is missing, ConfigError where it is not in COCO's caption format.
+    """
+    rows = _annotations(path)
+    kept: dict[str, list[Caption]] = {name: [] for name in CLASSES}
+    rejected: Counter[str] = Counter(dict.fromkeys(COCO_RULES, 0))
+    seen: set[int | str] = set()
+    for caption in sorted(rows, key=lambda row: (row.id, row.text)):
+        if len(caption.text.split()) > max_words:
+            rejected["too-long"] += 1
+            continue
+        name, rule = judge(caption.text)
+        words = normal(caption.text)
+        if rule or caption.id in seen or words in seen:
+            rejected[rule or "duplicate"] += 1
+            continue
+        seen |= {caption.id, words}
+        kept[name].append(caption)
+    return Sorted(len(rows), kept, dict(rejected))
+
+
+def _annotations(path: Path) -> list[Caption]:
+    try:
+        document = json.loads(path.read_bytes())
+    except (FileNotFoundError, IsADirectoryError):
+        raise MissingError(f"there is no caption file at {path}", HELP) from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError("prompts.coco.captions", str(path), f"a JSON file ({error})") from None
+    for key in ("images", "annotations"):
+        if not isinstance(document, dict) or not isinstance(document.get(key), list):
+            raise ConfigError("prompts.coco.captions", str(path), f"COCO's format, with the list {key!r}")
+    return [_caption(row, number, path) for number, row in enumerate(document["annotations"])]
+
+
+def _caption(row: Any, number: int, path: Path) -> Caption:
+    where = f"{path}, annotations[{number}]"
+    for key in ("id", "image_id", "caption"):
+        if not isinstance(row, dict) or key not in row:
+            raise ConfigError("prompts.coco.captions", where, f"an object with the key {key!r}")
+    for key in ("id", "image_id"):
+        if type(row[key]) is not int:
+            raise ConfigError("prompts.coco.captions", where, f"a whole number under {key!r}")
+    text = row["caption"] if isinstance(row["caption"], str) else ""
+    return Caption(row["id"], row["image_id"], " ".join(text.split()))
+
+
+def main() -> None:
+    """Prints how the rules sort a caption file."""
+    parser = argparse.ArgumentParser(prog="python -m t2ibench.prompts.coco", description="Sorts a COCO caption file.")
+    parser.add_argument("captions", type=Path, help="a file in COCO's caption format")
+    parser.add_argument("--max-words", type=int, default=20, help="longer captions are rejected (default: 20)")
+    options = parser.parse_args()
+    try:
+        found = sort_captions(options.captions, options.max_words)
+    except UserError as error:
+        sys.exit(_complain(error))
+    kept = {name: len(captions) for name, captions in found.kept.items()}
+    print(json.dumps({"read": found.read, "kept": kept, "rejected": found.rejected}, sort_keys=True, indent=2))
+
+
+def _complain(error: UserError) -> int:
+    print(error, file=sys.stderr)
+    return EXIT_CODE
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""`python -m t2ibench.tiny.recipe <part>`: train one of the bundled models."""
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+from t2ibench.errors import EXIT_CODE, UserError
+from t2ibench.tiny.recipe.common import Options
+
+# part: (module, function, default minutes)
+PARTS = {
+    "scenes": ("data", "render", 0.0),
+    "tokenizer": ("tokenizer", "train", 0.0),
+    "vae": ("vae", "train", 25.0),
+    "latents": ("latents", "encode", 0.0),
+    "diffusion": ("diffusion", "train", 180.0),
+    "standin": ("standin", "train", 30.0),
+    "clip": ("clip", "train", 15.0),
+    "yolo": ("yolo", "train", 15.0),
+    "seg": ("seg", "train", 8.0),
+    "restormer": ("restormer", "train", 10.0),
+    "export": ("export", "export", 0.0),
+}
+
+
+def parse(arguments: list[str]) -> tuple[str, Options]:
+    """The part and its options."""
+    parser = argparse.ArgumentParser(prog="python -m t2ibench.tiny.recipe", description=__doc__)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--minutes", type=float, help="budget of running time, over resumptions")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path(".cache/tiny"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scenes", type=int, default=40_000, help="training scenes to render")
+    parser.add_argument("--held-out", type=int, default=1_000, help="held-out scenes to render")
+    parser.add_argument("--captions", type=Path, help="COCO captions JSON for the tokenizer")
+    parser.add_argument("--latent-channels", type=int, default=4, choices=(4, 8))
+    parser.add_argument("--unet", default="64,96,128", help="UNet channels at 16, 8 and 4 pixels")
+    parser.add_argument("--grid-minutes", type=float, default=10.0)
+    given = parser.parse_args(arguments)
+    minutes = PARTS[given.part][2] if given.minutes is None else given.minutes
+    return given.part, Options(
+        out=given.out, minutes=minutes, threads=given.threads, seed=given.seed,
+        scenes=given.scenes, held_out=given.held_out, captions=given.captions,
+        latent_channels=given.latent_channels, grid_minutes=given.grid_minutes,
+        unet=tuple(int(width) for width in given.unet.split(",")),
+    )  # fmt: skip
+
+
+def main() -> int:
+    """Run one part; a user's error is one sentence and exit code 2."""
+    part, options = parse(sys.argv[1:])
+    module, function, _ = PARTS[part]
+    try:
+        getattr(importlib.import_module(f"t2ibench.tiny.recipe.{module}"), function)(options)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return EXIT_CODE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""The autoencoder: 64 x 64 pictures to whitened 16 x 16 latents and back (diffusers' AutoencoderKL).
+
+Loss: absolute and squared error, absolute error of the horizontal and vertical differences (it
+keeps stripes and outlines), and a very small KL term. After training, each latent channel's mean
+and deviation are folded into quant_conv and post_quant_conv: latents then have mean 0 and
+deviation 1, and the scaling factor is 1, so a plain pipeline reads them.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from t2ibench.tiny.recipe import common, data
+from t2ibench.tiny.recipe.common import Clock, Ema, Meter, Options
+
+BATCH = 16
+RATE = 2.5e-3
+KL_WEIGHT = 1e-4
+EVALUATE_SECONDS = 120.0
+
+
+def build(latent_channels: int) -> Any:
+    """A fresh AutoencoderKL of factor four."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(16, 32, 64), layers_per_block=1, latent_channels=latent_channels,
+        norm_num_groups=8, sample_size=64, scaling_factor=1.0, mid_block_add_attention=False,
+    )  # fmt: skip
+
+
+def edges(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Horizontal and vertical differences of neighbouring pixels."""
+    return images[..., 1:] - images[..., :-1], images[..., 1:, :] - images[..., :-1, :]
+
+
+def loss_of(made: Tensor, wanted: Tensor, posterior: Any) -> Tensor:
+    """The training loss of a batch of images in [-1, 1]."""
+    error = made - wanted
+    across, down = edges(error)
+    pixels = error.abs().mean() + 2.0 * error.square().mean()
+    outline = 0.5 * (across.abs().mean() + down.abs().mean())
+    kl = 0.5 * (posterior.mean.square() + posterior.var - 1.0 - posterior.logvar).mean()
+    return pixels + outline + KL_WEIGHT * kl
+
+
+@torch.no_grad()
+def reconstruct(vae: Any, images: Tensor) -> Tensor:
+    """Images in [-1, 1] through encoder and decoder, float32."""
+    made: Tensor = vae.decode(vae.encode(images).latent_dist.mode()).sample
+    return made.clamp(-1.0, 1.0)
+
+
+def held_out_psnr(vae: Any, images: Tensor) -> float:
+    """PSNR in dB of reconstructions, averaged over batches of 50."""
+    vae.eval()
+    parts = [common.psnr(reconstruct(vae, part), part) for part in images.split(50)]
+    vae.train()
+    return sum(parts) / len(parts)
+
+
+@torch.no_grad()
+def whiten(vae: Any, images: Tensor) -> None:
+    """Fold the latents' per-channel mean and deviation over `images` into the quant convolutions."""
+    latents = torch.cat([vae.encode(part).latent_dist.mode() for part in images.split(50)])
+    mean, deviation = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
+    channels = len(mean)
+    quant, back = vae.quant_conv, vae.post_quant_conv
+    quant.weight[:channels] /= deviation[:, None, None, None]
+    quant.bias[:channels] = (quant.bias[:channels] - mean) / deviation
+    # the second half holds log variances: log(v / s^2) = log v - 2 log s
+    quant.bias[channels:] -= 2.0 * deviation.log()
+    back.bias += (back.weight[:, :, 0, 0] * mean).sum(dim=1)
+    back.weight *= deviation[None, :, None, None]
+
+
+def load(options: Options) -> Any:
+    """The trained, whitened autoencoder in evaluation mode."""
+    state = common.load_checkpoint(
+        options.out / "vae" / "vae.pt", "python -m t2ibench.tiny.recipe vae"
+    )
+    vae = build(int(state["latent_channels"]))
+    vae.load_state_dict(state["model"])
+    return vae.eval().requires_grad_(False)
+
+
+def export(options: Options, vae: Any, ema: Ema, sample: Tensor) -> None:
+    """Write the whitened average model beside the checkpoint that training goes on from."""
+    ema.swap()
+    plain = {key: value.clone() for key, value in vae.state_dict().items()}
+    vae.eval()
+    whiten(vae, sample)
+    state = {"latent_channels": vae.config.latent_channels, "model": vae.state_dict()}
+    common.atomic_save(state, options.folder("vae") / "vae.pt")
+    vae.load_state_dict(plain)
+    ema.swap()
+
+
+def train(options: Options) -> None:
+    """Train until the budget is spent; learning rate warms up, then falls to zero at its end."""
+    device = common.start(options)
+    path = options.folder("vae") / "checkpoint.pt"
+    scenes = data.load(options)
+    held = common.to_float(data.load(options, "plain").images[:400], device)
+    vae = build(options.latent_channels).to(device)
+    vae = vae.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(
+        vae.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4, fused=True
+    )
+    ema = Ema([vae], 0.998)
+    step, spent = 0, 0.0
+    if path.exists():
+        state = torch.load(path, map_location=device, weights_only=True)
+        vae.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        ema.load_state_dict(state["ema"])
+        step, spent = state["step"], state["spent"]
+    clock = Clock(options.minutes, spent)
+    meter, evaluated = Meter("vae", clock), clock.spent
+    sample = common.to_float(scenes.images[:2000], device)
+
+    def save() -> None:
+        common.atomic_save(
+            {"model": vae.state_dict(), "optimizer": optimizer.state_dict(),
+             "ema": ema.state_dict(), "step": step, "spent": clock.spent}, path)  # fmt: skip
+
+    for chosen in common.shuffled(len(scenes.images), BATCH, options.seed, step):
+        if clock.fraction >= 1.0:
+            break
+        rate = RATE * common.warm_up(step, 200) * max(1.0 - clock.fraction, 0.01)
+        common.set_rate(optimizer, rate)
+        images = common.to_float(scenes.images[chosen], device)
+        if step % 2:
+            images = images.flip(3)
+        images = images.contiguous(memory_format=torch.channels_last)
+        with common.half(device):
+            posterior = vae.encode(images).latent_dist
+            made = vae.decode(posterior.sample()).sample
+        loss = loss_of(made.float(), images, posterior)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        ema.update()
+        step += 1
+        meter.add(float(loss.detach()), BATCH)
+        if clock.log_due():
+            meter.line(step, step * BATCH, rate)
+        if clock.save_due():
+            save()
+        if clock.spent - evaluated > EVALUATE_SECONDS:
+            evaluated = clock.spent
+            ema.swap()
+            print(f"vae: held-out PSNR {held_out_psnr(vae, held):.2f} dB", flush=True)
+            ema.swap()
+    save()
+    export(options, vae, ema, sample)
+    final = load(options).to(device)
+    print(f"vae: final held-out PSNR {held_out_psnr(final, held):.2f} dB", flush=True)
