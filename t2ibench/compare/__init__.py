@@ -5,7 +5,7 @@ Contract of the stage:
     load(root, params)                        -> {cell: content of results/evaluate/<source>/<variant>.json}
     load_published(name)                      -> Published, one of compare/tables/*.yaml
     compare(study, models, results, ...)      -> the content of results/compare.json
-    as_markdown(comparison, models)           -> the same as Markdown tables, for results/compare.md
+    as_markdown(comparison, models, published)-> the same as Markdown tables, for results/compare.md
     as_console(comparison, models)            -> the same, small, for the last words of `make repro`
 
 A row of `cells` in results/compare.json is one published number: accuracy, published, ci_low, ci_high in [0, 1],

@@ -60,8 +60,8 @@ def _pair(row: Mapping[str, Any] | None) -> Text:
 
 def _last_words(comparison: Mapping[str, Any], models: Mapping[str, Any]) -> list[Text]:
     if not models["comparable"]:
-        bundled = "The bundled models prove the harness, never a paper. " if comparison["models"] == BUNDLED else ""
-        return [Text.assemble(("\nNot comparable with the paper. ", "bold yellow"), bundled, str(models["note"]))]
+        why = str(models["note"]).rstrip(".")
+        return [Text.assemble(("\nNot comparable with the paper: ", "bold yellow"), f"{why}.")]
     verdicts = [row["verdict"] for row in comparison["cells"]]
     counted = ", ".join(f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts))
     return [Text(f"\nVerdicts: {counted}.")]

@@ -17,7 +17,7 @@ DIGITS = 6
 class Settings:
     """The section `compare` of params.yaml. Margins and confidence are fractions in (0, 1)."""
 
-    tables: str
+    tables: str | None
     margin_average: float = 0.02
     margin_class: float = 0.05
     confidence: float = 0.95

@@ -4,23 +4,24 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
+from t2ibench.compare.published import Published
+
 HEAD = (
     "| class | images | ours (%) | interval | paper (%) | difference | verdict |\n"
     "|---|---:|---:|:---:|---:|---:|---|"
 )
 
 
-def as_markdown(comparison: Mapping[str, Any], models: Mapping[str, Any]) -> str:
+def as_markdown(comparison: Mapping[str, Any], models: Mapping[str, Any], published: Published) -> str:
     """One Markdown table per published column, with who ran what above and the reasons below each."""
     confidence = 100 * comparison["settings"]["confidence"]
     parts = [
         f"# {comparison['study']}: ours beside the paper",
         f"Models: **{comparison['models']}**. {_sentence(models['note'])}".rstrip(),
     ]
-    paper = comparison["published"]
-    if comparison["cells"]:
+    if published.cells:
         parts.append(
-            f"Published: {paper['authors']}, *{paper['title']}*, {paper['venue']}. Accuracies are percent of a "
+            f"Published: {published.authors}, *{published.title}*, {published.venue}. Accuracies are percent of a "
             f"class's kept images; intervals are {confidence:g} % (a class: Wilson; the average, which is the mean of "
             "the classes: Wilson limits combined). A difference is ours minus the paper's, in points."
         )

@@ -56,16 +56,16 @@ class Published:
 NOTHING = Published(paper="none", title="", authors="", venue="", unknown=(), cells=())
 
 
-def load_published(name: str) -> Published:
-    """Reads `tables/<name>.yaml`; `none` has no cell.
+def load_published(name: str | None) -> Published:
+    """Reads `tables/<name>.yaml`; None, for a study that reproduces no paper, has no cell.
 
     Raises ConfigError where there is no such paper, or a value of its file cannot be used.
     """
-    if name == "none":
+    if name is None:
         return NOTHING
     known = sorted(path.stem for path in TABLES.glob("*.yaml"))
     if name not in known:
-        raise ConfigError("compare.tables", name, ", ".join([*known, "none"]))
+        raise ConfigError("compare.tables", name, ", ".join([*known, "null"]))
     return parse(yaml.safe_load((TABLES / f"{name}.yaml").read_text(encoding="utf-8")))
 
 

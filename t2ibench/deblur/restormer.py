@@ -56,8 +56,7 @@ class Restormer:
         device = self.hardware.device
         pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).contiguous().float().div_(255)
         with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=self.dtype == "bfloat16"):
-            restored = self._model(pixels)
-        levels = restored.float().clamp_(0, 1).mul_(255).round_().to(torch.uint8)
+            levels = self._model(pixels).float().clamp(0, 1).mul(255).round().to(torch.uint8)
         result: NDArray[np.uint8] = levels.permute(0, 2, 3, 1).cpu().numpy()
         return result
 

@@ -87,9 +87,10 @@ class ClipRanking:
 
         folder = self._folder
         try:
-            return open_clip.create_model_from_pretrained(  # type: ignore[return-value]
+            model, prepare = open_clip.create_model_from_pretrained(
                 f"local-dir:{folder}", precision="fp32", device=self.hardware.device
             )
+            return model, prepare
         except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
             first = str(error).strip().splitlines()[0]
             raise MissingError(f"{self.weights} is not a CLIP that open_clip reads ({first})", self._help) from None
@@ -99,12 +100,16 @@ class ClipRanking:
         import open_clip
 
         folder = self._folder
-        if not (folder / "tokenizer").is_dir():
-            return open_clip.get_tokenizer(f"local-dir:{folder}")
-        config = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))
-        text = config["model_cfg"]["text_cfg"]
-        length, more = text.get("context_length", 77), text.get("tokenizer_kwargs", {})
-        return open_clip.tokenizer.HFTokenizer(str(folder / "tokenizer"), context_length=length, **more)
+        try:
+            if not (folder / "tokenizer").is_dir():
+                return open_clip.get_tokenizer(f"local-dir:{folder}")
+            config = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))
+            text = config["model_cfg"]["text_cfg"]
+            length, more = text.get("context_length", 77), text.get("tokenizer_kwargs", {})
+            return open_clip.tokenizer.HFTokenizer(str(folder / "tokenizer"), context_length=length, **more)
+        except (OSError, ValueError, KeyError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise MissingError(f"{self.weights} has no tokenizer that loads ({first})", self._help) from None
 
     @property
     def _help(self) -> str:

@@ -8,7 +8,6 @@ image. Loops, files and resumption belong to the runner.
         answers = engine(requests)        # Made or Refused for each
 """
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from t2ibench.errors import ConfigError, MissingError, UserError
+from t2ibench.pictures import encode_png
 from t2ibench.records import Prompt, digest, image_id, image_seed
+
+__all__ = [
+    "ImageEngine",
+    "Made",
+    "Pixels",
+    "Planned",
+    "Refused",
+    "Request",
+    "Stopped",
+    "encode_png",
+    "fingerprint",
+    "plan",
+]
 
 Pixels = NDArray[np.uint8]
 """An image: uint8 HWC RGB."""
@@ -104,7 +117,9 @@ def plan(prompts: Sequence[Prompt], images_per_prompt: int, study_seed: int) -> 
     if twice:
         raise MissingError(f"prompts.jsonl holds the prompt {min(twice)} more than once", "dvc repro -f prompts")
     planned = [
-        Planned(prompt, index, Request(image_id(prompt.id, index), prompt.text, image_seed(study_seed, prompt.id, index)))
+        Planned(
+            prompt, index, Request(image_id(prompt.id, index), prompt.text, image_seed(study_seed, prompt.id, index))
+        )
         for prompt in prompts
         for index in range(images_per_prompt)
     ]
@@ -114,14 +129,3 @@ def plan(prompts: Sequence[Prompt], images_per_prompt: int, study_seed: int) -> 
 def fingerprint(identity: dict[str, Any], request: Request) -> str:
     """sha256 (64 hex digits) of all that decides an image's pixels; the image's id is not part of it."""
     return digest({"engine": identity, "prompt": request.prompt_text, "seed": request.seed})
-
-
-def encode_png(image: Pixels) -> bytes:
-    """A PNG file's bytes for uint8 [H, W, 3]; equal images give equal bytes. Raises ValueError for other arrays."""
-    from PIL import Image
-
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"not uint8 HWC RGB: {image.dtype} {image.shape}")
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, format="PNG", compress_level=6)
-    return file.getvalue()

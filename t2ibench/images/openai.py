@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -21,34 +21,13 @@ from pydantic import Field
 from t2ibench.errors import ConfigError, MissingError, UserError
 from t2ibench.hardware import Hardware
 from t2ibench.images import Made, Refused, Request, Stopped
+from t2ibench.images.budget import Purse
 from t2ibench.images.replies import Again, Never, Reply, judge, read
 from t2ibench.images.sd import StableDiffusion
 
 OPENAI = "https://api.openai.com/v1"
 PAID_TRIES = 2
 """How often a reply that was paid for and cannot be used is asked for in all."""
-
-
-@dataclass
-class _Purse:
-    """What this run may still spend, in US dollars. Shared by threads."""
-
-    left: float
-
-    def __post_init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def take(self, price: float) -> None:
-        """Raises UserError where the price is more than what is left."""
-        with self._lock:
-            if price > self.left + 1e-9:
-                raise UserError(f"the next image costs {price} USD and images.openai.budget_usd has {self.left:.2f} left")
-            self.left -= price
-
-    def give_back(self, price: float) -> None:
-        """Returns the price of a request that was not billed."""
-        with self._lock:
-            self.left += price
 
 
 class _Unsent(Exception):
@@ -93,7 +72,7 @@ class OpenAIImages:
         self.attempts, self.backoff_seconds, self.timeout_seconds = attempts, backoff_seconds, timeout_seconds
         self.concurrency = self.batch_size = concurrency
         self.price_usd = 0.0 if server else price_usd
-        self._purse = _Purse(budget_usd)
+        self._purse = Purse(budget_usd)
         self._check()
         if server is not None and base_url is not None:
             raise ConfigError("images.openai.base_url", base_url, "null, where images.openai.server is given")
@@ -127,7 +106,7 @@ class OpenAIImages:
     @property
     def identity(self) -> dict[str, Any]:
         """All that decides the pixels but prompt and seed; of a real API, as far as the client can know it."""
-        served = {"url": _bare(self._url(), "OPENAI_BASE_URL")} if self._standin is None else {"standin": self._standin.identity}
+        standin = self._standin
         return {
             "engine": "openai",
             "version": self.VERSION,
@@ -135,7 +114,7 @@ class OpenAIImages:
             "size": self.size,
             "quality": self.quality,
             "send_seed": self.send_seed,
-            **served,
+            "served_by": standin.identity if standin else _bare(self._url(), "OPENAI_BASE_URL"),
         }
 
     def __enter__(self) -> Self:
@@ -207,6 +186,7 @@ class OpenAIImages:
                 break
             backoff = self.backoff_seconds * 2 ** (attempt - 1)
             self._stop.wait(backoff if outcome.wait_seconds is None else outcome.wait_seconds)
+        assert isinstance(outcome, Again)
         if outcome.hopeless:
             raise UserError(f"{outcome.reason} (asked {attempt} times)")
         return Refused(outcome.reason, attempt)

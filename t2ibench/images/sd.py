@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
 import numpy as np
 from pydantic import Field
@@ -30,7 +30,7 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "dpmsolver++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
     "euler": ("EulerDiscreteScheduler", {}),
     "heun": ("HeunDiscreteScheduler", {}),
-    "pndm": ("PNDMScheduler", {}),
+    "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
     "unipc": ("UniPCMultistepScheduler", {}),
 }
 """Scheduler name: diffusers' class and what overrides the checkpoint's own configuration."""
@@ -196,7 +196,9 @@ class StableDiffusion:
         tokens, limit = self._count(self.negative_prompt)
         if tokens > limit:
             del self.__dict__["_pipeline"]
-            raise ConfigError("images.sd.negative_prompt", self.negative_prompt, f"at most {limit} tokens, not {tokens}")
+            raise ConfigError(
+                "images.sd.negative_prompt", self.negative_prompt, f"at most {limit} tokens, not {tokens}"
+            )
         return pipeline
 
 
@@ -207,12 +209,12 @@ def _load(path: Path, dtype: Any) -> Any:
     from safetensors import SafetensorError
     from transformers.utils import logging as transformers_logging
 
-    parts = _parts(path)
+    parts, pipelines = _parts(path), cast(Any, StableDiffusionPipeline)
     plain = (path / "unet" / "diffusion_pytorch_model.safetensors").is_file()
     for logging in (diffusers_logging, transformers_logging):
         logging.disable_progress_bar()
     try:
-        return StableDiffusionPipeline.from_pretrained(
+        return pipelines.from_pretrained(
             path,
             dtype=dtype,
             variant=None if plain else "fp16",

@@ -73,29 +73,25 @@ KIN = (
     | _each("turkey toucan cormorant macaw waterfowl fowl", "bird")
 )
 OTHERS = frozenset(
-    form
-    for word in (
-        "monkey ape gorilla chimp chimpanzee baboon lemur lion lioness tiger leopard cheetah panther jaguar puma fox "
-        "wolf coyote hyena jackal deer fawn moose elk reindeer antelope gazelle impala wildebeest kudu oryx okapi "
-        "buffalo bison goat pig piglet hog boar warthog donkey mule burro camel llama lama alpaca rabbit bunny hare "
-        "squirrel chipmunk hamster rat mouse hedgehog raccoon skunk beaver otter badger ferret meerkat seal walrus "
-        "whale dolphin shark fish catfish goldfish salmon trout turtle tortoise frog toad lizard snake iguana "
-        "crocodile alligator dinosaur dragon unicorn kangaroo koala sloth rhino rhinoceros hippo hippopotamus crab "
-        "lobster octopus spider butterfly bee insect"
-    ).split()
-    for form in plurals(word)
+    _each("monkey ape gorilla chimp chimpanzee baboon lemur lion lioness tiger leopard cheetah panther jaguar puma", "")
+    | _each("fox wolf coyote hyena jackal deer fawn moose elk reindeer antelope gazelle impala wildebeest kudu", "")
+    | _each("oryx okapi buffalo bison goat pig piglet hog boar warthog donkey mule burro camel llama lama alpaca", "")
+    | _each("rabbit bunny hare squirrel chipmunk hamster rat mouse hedgehog raccoon skunk beaver otter badger", "")
+    | _each("ferret meerkat seal walrus whale dolphin shark fish catfish goldfish salmon trout turtle tortoise", "")
+    | _each("frog toad lizard snake iguana crocodile alligator dinosaur dragon unicorn kangaroo koala sloth", "")
+    | _each("rhino rhinoceros hippo hippopotamus crab lobster octopus spider butterfly bee insect", "")
 )
 
 _OWN = _words(" ".join(sorted(OWN, key=len, reverse=True)))
-_ADJ = _words(
-    "a an the his her its their this that some any many several two three four five large small big little tiny giant "
-    "huge cute old young baby adult wild black white brown grey gray red pink blue green yellow orange golden purple "
-    "colorful polar grizzly panda animal toy life size sized smiling happy pair couple herd group flock row line bunch "
-    "of and"
-) + r"|\d+"
+_ADJ = r"\d+|black and white|brown and white|" + _words(
+    "two three four five large small big little tiny giant huge cute old young baby adult wild black white brown grey "
+    "gray red pink blue green yellow orange golden purple colorful polar grizzly panda animal toy life size sized "
+    "smiling happy"
+)
+_DET = _words("a an the his her its their this that some any many several pair couple herd group flock row line of")
 _MADE = _words(
     "stuffed stuff plush toy teddy fake plastic wooden ceramic porcelain metal bronze stone marble glass paper origami "
-    "clay rubber inflatable blow-up carved sculpted painted cartoon animated knitted crocheted lego chocolate "
+    "clay rubber inflatable blow-up carved sculpted painted cartoon animated knitted crocheted lego "
     "gingerbread mechanical carousel rocking concrete iron brass wire robot robotic decorative balloon cardboard "
     "animatronic artificial pretend topiary"
 )
@@ -110,24 +106,34 @@ _WORN = _words(
     "art hat hats suit outfit pajamas slippers sign signs picture pictures pillow pillows shirt tie clock lamp vase "
     "teapot mug bank planter plush design emblem icon shape shaped themed head-piece piñata pinata"
 )
-_MIDDLE = rf"(?:(?:{_ADJ}) ){{0,5}}"
+_NEST = "(?:houses?|feeders?|cages?|baths?|seeds?|nests?|box|boxes|food|feed|watchers?)"
+_GEAR = _words(
+    "food bed beds bowl bowls dish toy toys collar collars leash house houses park parks door treat treats "
+    "biscuit biscuits bone crate carrier cart sled kennel show trailer trailers stall stalls stable stables barn barns "
+    "farm ranch pasture enclosure enclosures exhibit exhibits pen pens litter tree tower post poop droppings dung "
+    "manure milk meat walker walkers sitter vendor"
+)
+_BETWEEN = rf"(?:(?:{_ADJ}) ){{0,3}}"
+_MIDDLE = rf"(?:(?:{_DET}|{_ADJ}) ){{0,5}}"
 
 _REJECT: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("teddy-bear", re.compile(r"\b(?:te+d+[ya]?y?|gummy|gummi|care)(?: \w+)? bears?\b|\bteddybears?\b|\bteddy\b")),
+    ("teddy-bear", re.compile(r"\b(?:te+d+[ya]?y?(?: \w+)?|gummy|gummi|care) bears?\b|\bteddybears?\b|\bteddy\b")),
     ("depiction", re.compile(
-        rf"\b(?:{_MADE}) {_MIDDLE}(?:{_OWN})\b"
+        rf"\b(?:{_MADE}) {_BETWEEN}(?:{_OWN})\b(?! (?:{_NEST}|{_GEAR})\b)"
         rf"|(?<!hot )(?<!chili )\b(?:{_OWN}) (?:{_LIKENESS}|{_WORN})\b"
         rf"|\b(?:{_LIKENESS}) (?:of|with|featuring|showing) {_MIDDLE}(?:{_OWN})\b"
-        rf"|\b(?:with|holding|holds|framed) (?:a|an|the) (?:\w+ )?(?:picture|photo|photograph)s? of {_MIDDLE}(?:{_OWN})\b"
+        rf"|\b(?:with|holding|holds|framed) (?:a|an|the) (?:\w+ )?(?:picture|photo)s? of {_MIDDLE}(?:{_OWN})\b"
         rf"|\b(?:{_OWN}) (?:\w+ )?(?:is|are) made (?:up |out )*of\b|\b(?:{_OWN}) (?:crossing|walking) (?:sign|on it)"
-        r"|\bstuffed (?:toy )?animals?\b|\bbean(?:y|ie) bab(?:y|ies)\b|\bdepict\w*\b|\bin the shape of\b|\bkid's horse\b"
-        r"|\b(?:painted|drawn|printed|engraved|etched|embroidered) on\b|\bon (?:a |the )?(?:\w+ )?display\b"
-        r"|\bdisplayed in\b|\bdisplay window\b|\b(?:ancient|decorative|antique) vase\b|\bmuseum\b|\bmerry go round\b")),
+        r"|\b(?:stuffed (?:toy )?animals?|bean(?:y|ie) bab(?:y|ies)|depict\w*|in the shape of|kid's horse)\b"
+        r"|\b(?:painted|drawn|printed|engraved|etched|embroidered) on\b|\b(?:ancient|decorative|antique) vase\b"
+        r"|\b(?:on (?:a |the )?(?:\w+ )?display|display window|displayed in|(?:in|at) (?:a|the) (?:\w+ )?museum)\b"
+        r"|\bmerry go round\b")),
     ("dressed-as", re.compile(
-        rf"\b(?:dressed|disguised|shaped|painted|decorated|made|look|looks|looking|designed|resembling|costumed)"
-        rf"(?: up| out)?(?: to look)? (?:like|as|into|in) {_MIDDLE}(?:{_OWN})\b"
-        rf"|\b(?:shape|form|likeness) of {_MIDDLE}(?:{_OWN})s? (?:on|in) |\bresembl\w+ {_MIDDLE}(?:{_OWN})\b")),
-    ("absent", re.compile(rf"\b(?:no|not|without|sans|never|lacking) (?:more )?{_MIDDLE}(?:{_OWN})\b")),
+        rf"\b(?:dressed|disguised|shaped|painted|decorated|made|look|looks|looking|designed|costumed)(?: up| out)?"
+        rf"(?: to look)? (?:like|as|into) {_MIDDLE}(?:{_OWN})\b|\bresembl\w+ {_MIDDLE}(?:{_OWN})\b"
+        rf"|\b(?:decorated|painted|printed|embroidered|carved) (?:with|in) {_MIDDLE}(?:{_OWN})\b"
+        rf"|\b(?:shape|form|likeness) of {_MIDDLE}(?:{_OWN})\b")),
+    ("absent", re.compile(rf"\b(?:no|(?<!can )not|without|sans|never|lacking) (?:more )?{_MIDDLE}(?:{_OWN})\b")),
 )
 """These reject a sentence whatever else it names: the picture would show the animal's likeness, or nothing."""
 
@@ -145,44 +151,36 @@ def _sense(rule: str, owner: str, pattern: str) -> tuple[str, str, re.Pattern[st
     return rule, owner, re.compile(rf"\b(?:{pattern})\b")
 
 
-_GEAR = _words(
-    "food bed beds bowl bowls dish toy toys collar collars leash house houses park parks door tag tags treat treats "
-    "biscuit biscuits bone crate carrier cart sled kennel show trailer trailers stall stalls stable stables barn barns "
-    "farm ranch pasture enclosure enclosures exhibit exhibits pen pens litter tree tower post poop droppings dung "
-    "manure milk meat walker walkers sitter vendor"
-)
 _BORNE = _words(
     "names? logos? flags? signs? messages? pictures? slogans? words? images? colou?rs inscriptions? numbers? initials "
     "titles? dates? symbols? weight load brunt burden cross marks? scars?"
 )
-_BREAD = "(?=.*\\b(?:buns?|ketchup|mustard|relish|chili|fries|sauerkraut|toppings|condiments)\\b)"
 _SENSES = (
     _sense("hot-dog", "dog", r"(?:hot|corn|chili|chilli|cheese|coney|veggie) ?dogs?|hotdogs?"),
-    ("hot-dog", "dog", re.compile(rf"^{_BREAD}.*\bdogs?\b")),
+    _sense("hot-dog", "dog", r"dogs? (?:\w+ ){0,2}(?:in|on|with|inside|under) (?:\w+ ){0,3}"
+           r"(?:buns?|ketchup|mustard|relish|sauerkraut)"),
     _sense("horseback", "horse", r"horse ?backs?"),
-    _sense("bird-house", "bird", r"bird ?(?:house|feeder|cage|bath|seed|nest|box|food|feed|watch(?:ing|er)?)e?s?"),
-    _sense("bear-verb", "bear", r"(?<!next )(?<!close )(?:to|can|can't|cannot|could|couldn't|must|will|would|should|may"
-           r"|might|trees?|plants?|branches|which|please|they|we|i) bears?(?! (?:cubs?|is|are|and))"
-           rf"|bears? (?:witness|arms|gifts?|fruit|with (?:me|us)|in mind|down on|resemblance"
-           r"|(?:(?:the|a|an|his|her|its|their|no) (?:\w+ )?)?(?:{_BORNE}))"),
+    _sense("bird-house", "bird", rf"bird(?:'s)? ?{_NEST}"),
+    _sense("bear-verb", "bear", r"(?<!next )(?<!close )to bear(?! cubs?)|(?:can|can't|cannot|could|couldn't|must|will"
+           r"|would|should|may|might|they|we|i) bear"),
+    _sense("bear-verb", "bear", rf"bears? (?:witness|arms|gifts?|(?:(?:{_ADJ}|ripe|sweet) )?fruit|with (?:me|us)"
+           rf"|in mind|down on|resemblance|(?:the|a|an|his|her|its|their|no) (?:\w+ )?(?:{_BORNE}))"),
     *(_sense("print", name, rf"{name}s? (?:prints?|printed|patterns?|patterned|skins?|stripes?|strips?|striped"
              rf"|hide (?:rug|chair|carpet|on the floor|on the wall))|{name}skins?") for name in CLASSES),
     _sense("print", "cow", r"cow ?hides?(?: rugs?)?"),
     *(_sense("animal-gear", name, rf"{name} (?:{_GEAR})") for name in CLASSES),
-    _sense("other-sense", "cat", r"(?:on|down|along) (?:a|the) cat walk|(?:a|an|quick|short) cat nap|cat fish|cat nip"
-           r"|cats? eyes? (?:sun)?glasses|cat scans?|cat tails (?:by|near|in|along) (?:a|the) (?:water|pond|lake|marsh)"),
-    _sense("other-sense", "dog", r"prairie dogs?|dog fish|dog wood|dog days|dog eared|raining cats and dogs"),
-    _sense("other-sense", "horse", r"(?:sea|saw|pommel|clothes|vaulting) ?horses?|horse (?:fly|flies|radish|shoes?|power"
-           r"|play|chestnuts?)"),
-    _sense("other-sense", "bird", r"bird'?s? eye|birds? of paradise|lady ?birds?|jail ?birds?"),
-    _sense("other-sense", "zebra", r"zebra (?:crossings?(?! (?:a|an|the|over|dirt|road|street|river|water)\b)|crosswalks?)"),
-    _sense("other-sense", "sheep", r"sheep (?:shank|dip)"),
-    _sense("other-sense", "cow", r"cow (?:boy|girl|bell|lick)s?"),
+    _sense("other-sense", "cat", r"(?:on|down|along) (?:a|the) cat walk|(?:a|an|quick|short) cat nap|cat fish|cat scan"
+           r"|cats?(?:'s)? eyes? (?:sun)?glasses|cat nip (?:toy|plant|bag)"),
+    _sense("other-sense", "dog", r"prairie dogs?|dog (?:wood|days|eared|tags?(?! along))|raining cats and dogs"),
+    _sense("other-sense", "horse", r"(?:sea|saw|pommel|clothes|vaulting) ?horses?|horse (?:radish|shoes?|power)"),
+    _sense("other-sense", "bird", r"bird'?s? eye|birds? of paradise|lady ?birds?|(?:go|goes|going|for) bird watching"),
+    _sense("other-sense", "zebra", r"zebra (?:crosswalks?|crossings?(?! (?:an?|the|over|dirt|road|street|river)\b))"),
+    _sense("other-sense", "cow", r"cow (?:boy|girl|bell)s?"),
     _sense("other-sense", "elephant", r"elephant (?:ears? (?:plants?|leaf|leaves)|seals?|garlic)"),
-    _sense("other-sense", "bear", r"bear (?:claws?|hugs?|market)"),
+    _sense("other-sense", "bear", r"(?:a|big) bear hug|bear claw (?:pastry|pastries|donuts?)"),
     _sense("proper-name", "bear", r"(?:chicago|baylor|smokey|paddington|yogi|pooh|build a|da) (?:the )?bears?"),
     _sense("proper-name", "bird", r"(?:sesame street'?s? |elmo and )big bird|angry birds?|larry bird|bird scooters?"),
-    _sense("proper-name", "cat", r"cat in the hat|cheshire cat|(?:hello|top) cat"),
+    _sense("proper-name", "cat", r"cat in the hat|cheshire cat|cat (?:excavator|bulldozer|tractor|digger|loader)s?"),
     _sense("proper-name", "horse", r"white horse (?:inn|pub|tavern|hotel)|crazy horse|trojan horse|iron horse"),
 )
 """Other senses: (rule, class, pattern). They name no class; beside their own animal they are harmless."""
@@ -222,7 +220,8 @@ def judge(text: str) -> Naming:
 
 def _count(sentence: str) -> Naming:
     """Judges a sentence that shows no likeness: masks the other senses, then counts the animals that are left."""
-    trap, traps = "", set()
+    trap = ""
+    traps: set[str] = set()
     for rule, owner, pattern in _SENSES:
         if pattern.search(sentence):
             trap, traps = trap or rule, traps | {owner}
@@ -240,7 +239,7 @@ def _count(sentence: str) -> Naming:
     return Naming(named.pop(), "")
 
 
-def _animals(words: Iterable[str], sentence: str) -> set[str]:
+def _animals(words: Iterable[str], sentence: str) -> frozenset[str]:
     """Animals that are no class. A mouse beside a computer is none."""
     found = OTHERS.intersection(words)
     return found - {"mouse", "mice"} if _COMPUTER.search(sentence) else found

@@ -5,6 +5,8 @@ Equal numbers give equal bytes: no date, no version and a fixed salt for the ids
 
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import pairwise
 from typing import Any
 
 import matplotlib
@@ -17,7 +19,7 @@ from t2ibench.records import NONE
 
 INK, MUTED, LINE, OURS, PAPER = "#1d2733", "#66727f", "#dde2e7", "#1f5a8c", "#c2571a"
 LOST = {"made": "#9aa5b1", "clip": "#e2a76f", "quality": "#c9ced4", "people": "#8f7fa8"}
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "text.color": INK,
@@ -39,10 +41,16 @@ FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 
 """What the page's SVGs are set in; they are measured in DejaVu Sans, which is wider than any of these."""
 
 
+def _style() -> AbstractContextManager[None]:
+    """matplotlib's own defaults and STYLE over them, whatever the reader's matplotlibrc says."""
+    defaults: dict[Any, Any] = {key: value for key, value in matplotlib.rcParamsDefault.items() if key != "backend"}
+    return matplotlib.rc_context(defaults | STYLE)
+
+
 def svg(figure: Figure) -> bytes:
     """The figure as SVG in the reader's own fonts."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
+    with _style():
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue().replace(b"'DejaVu Sans'", FONTS.encode())
 
@@ -50,7 +58,7 @@ def svg(figure: Figure) -> bytes:
 def png(figure: Figure) -> bytes:
     """The figure as PNG at 200 dots per inch."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
+    with _style():
         figure.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
     return buffer.getvalue()
 
@@ -60,7 +68,7 @@ def accuracy(title: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
 
     rows, from the top: {class, accuracy, ci_low, ci_high, published}, fractions or None; `average` stands apart.
     """
-    with matplotlib.rc_context(STYLE):
+    with _style():
         figure, axes = _figure(4.4, 0.9 + 0.27 * len(rows))
         places = _places([row["class"] for row in rows])
         for y, row in zip(places, rows, strict=True):
@@ -90,9 +98,10 @@ def confusion(title: str, table: Mapping[str, Mapping[str, int]], classes: Seque
     hits = np.eye(len(classes), len(columns), dtype=bool)[..., None]
     colors = np.where(hits, colormaps["Blues"](0.85 * share), colormaps["Oranges"](0.8 * share))
     colors[counts == 0] = (0.97, 0.975, 0.98, 1)
-    with matplotlib.rc_context(STYLE):
+    with _style():
         figure, axes = _figure(4.4, 1.1 + 0.3 * len(classes))
-        axes.pcolormesh(np.arange(len(columns) + 1), np.arange(len(classes) + 1), colors, edgecolor="white", linewidth=1)
+        edges = np.arange(len(columns) + 1), np.arange(len(classes) + 1)
+        axes.pcolormesh(*edges, colors, edgecolor="white", linewidth=1)
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 tone = "white" if share[row, column] > 0.55 else INK
@@ -100,7 +109,8 @@ def confusion(title: str, table: Mapping[str, Mapping[str, int]], classes: Seque
         axes.axvline(len(classes), color=MUTED, linewidth=0.8)
         axes.invert_yaxis()
         axes.set_title(title)
-        axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=55, ha="right", rotation_mode="anchor", color=INK)
+        slanted: dict[str, Any] = {"rotation": 55, "ha": "right", "rotation_mode": "anchor", "color": INK}
+        axes.set_xticks(np.arange(len(columns)) + 0.5, columns, **slanted)
         axes.set_yticks(np.arange(len(classes)) + 0.5, list(classes))
         axes.spines["bottom"].set_visible(False)
         return figure
@@ -108,7 +118,7 @@ def confusion(title: str, table: Mapping[str, Mapping[str, int]], classes: Seque
 
 def funnel(title: str, steps: Sequence[Mapping[str, Any]]) -> Figure:
     """How many images are left after each step; steps: [{step, count}] from the first to the last."""
-    with matplotlib.rc_context(STYLE):
+    with _style():
         figure, axes = _figure(4.4, 0.8 + 0.36 * len(steps))
         counts = [step["count"] for step in steps]
         widest = max([*counts, 1])
@@ -117,7 +127,7 @@ def funnel(title: str, steps: Sequence[Mapping[str, Any]]) -> Figure:
         for y, count in enumerate(counts):
             axes.text(count + 0.015 * widest, y, f"{count}  ·  {_percent(count, counts[0])}", va="center", fontsize=8.5)
         axes.set_title(title)
-        axes.set_yticks(range(len(steps)), [step["step"] for step in steps])
+        axes.set_yticks(range(len(steps)), [step_name(step["step"]) for step in steps])
         axes.set_ylim(len(steps) - 0.4, -0.6)
         axes.set_xlim(0, widest * 1.28)
         axes.set_xticks([])
@@ -127,16 +137,17 @@ def funnel(title: str, steps: Sequence[Mapping[str, Any]]) -> Figure:
 
 def kept_by_class(title: str, steps: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> Figure:
     """What became of each class's images: kept, or the step that lost them; steps: [{step, per_class}]."""
-    with matplotlib.rc_context(STYLE):
+    with _style():
         figure, axes = _figure(4.4, 1.1 + 0.27 * len(classes))
         left = np.array([steps[-1]["per_class"].get(name, 0) for name in classes], dtype=float)
         whole = np.array([steps[0]["per_class"].get(name, 0) for name in classes], dtype=float)
         axes.barh(range(len(classes)), left, height=0.66, color=OURS, label="kept")
-        for before, after in reversed(list(zip(steps, steps[1:], strict=False))):
+        for before, after in reversed(list(pairwise(steps))):
             lost = [before["per_class"].get(name, 0) - after["per_class"].get(name, 0) for name in classes]
             if any(lost):
-                label = "not made" if after["step"] == "made" else f"lost to {after['step']}"
-                axes.barh(range(len(classes)), lost, left=left, height=0.66, color=LOST.get(after["step"], LINE), label=label)
+                label = "not made" if after["step"] == "made" else step_name(after["step"])
+                color = LOST.get(after["step"], LINE)
+                axes.barh(range(len(classes)), lost, left=left, height=0.66, color=color, label=label)
                 left = left + np.array(lost)
         for y, (kept, all_) in enumerate(zip((steps[-1]["per_class"].get(n, 0) for n in classes), whole, strict=True)):
             axes.text(all_ + 0.015 * whole.max(), y, _percent(kept, all_), va="center", fontsize=8.5)
@@ -146,9 +157,14 @@ def kept_by_class(title: str, steps: Sequence[Mapping[str, Any]], classes: Seque
         axes.set_xlim(0, max(whole.max(), 1) * 1.16)
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
-        axes.legend(loc="upper left", bbox_to_anchor=(-0.02, 0.0), ncols=4, frameon=False, fontsize=8,
+        axes.legend(loc="upper left", bbox_to_anchor=(-0.02, 0.0), ncols=5, frameon=False, fontsize=8,
                     handlelength=0.9, handletextpad=0.4, columnspacing=1.0, borderpad=0.2)  # fmt: skip
         return figure
+
+
+def step_name(step: str) -> str:
+    """A step of the filter as a reader writes it."""
+    return "CLIP" if step == "clip" else step
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

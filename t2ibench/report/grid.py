@@ -1,24 +1,28 @@
-"""A sample grid as one picture: a row per class, its first images by id. Fixed, so that two runs compare."""
+"""Sheets of images as one picture each, for data/report/figures/ and MLflow; fixed choices, so that runs compare."""
 
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
 from t2ibench.pictures import read_picture
+from t2ibench.records import NONE
 from t2ibench.report.inputs import Cell, ReportInputs
 
 TILE = 128
 """The smallest side of a tile in pixels: 64 x 64 pictures are shown at twice their size."""
 GAP, LABEL, MARGIN, HEAD = 4, 92, 16, 40
 PAPER, INK, MUTED, EMPTY = (255, 255, 255), (29, 39, 51), (107, 119, 133), (240, 242, 245)
+WRONG = (179, 38, 30)
 
 
 def grids(inputs: ReportInputs) -> dict[str, Image.Image]:
-    """A grid per cell, by the name `grid-<source>-<variant>`."""
-    return {
-        f"grid-{cell.source}-{cell.variant}": sample_grid(cell, inputs.classes, inputs.settings.grid_columns)
-        for cell in inputs.cells.values()
-    }
+    """Per cell a grid of its first images, `grid-<source>-<variant>`, and a sheet of its failures, `failures-…`."""
+    found = {}
+    for cell in inputs.cells.values():
+        end = f"{cell.source}-{cell.variant}"
+        found[f"grid-{end}"] = sample_grid(cell, inputs.classes, inputs.settings.grid_columns)
+        found[f"failures-{end}"] = failure_sheet(cell, inputs.classes, inputs.settings.failures)
+    return found
 
 
 def sample_grid(cell: Cell, classes: Sequence[str], columns: int) -> Image.Image:
@@ -46,12 +50,35 @@ def sample_grid(cell: Cell, classes: Sequence[str], columns: int) -> Image.Image
     return sheet
 
 
+def failure_sheet(cell: Cell, classes: Sequence[str], limit: int, columns: int = 6) -> Image.Image:
+    """One RGB picture: the first `limit` misclassified images with intended class, predicted class and confidence.
+
+    Raises MissingError where an image is absent or damaged.
+    """
+    wrong = cell.misclassified(classes)
+    shown = wrong[:limit]
+    step, line = TILE + 3 * GAP, 40
+    rows = -(-len(shown) // columns)
+    sheet = Image.new("RGB", (MARGIN * 2 + columns * step, MARGIN * 2 + HEAD + rows * (step + line)), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    title = f"{cell.name}: {len(wrong)} of {len(cell.samples)} misclassified"
+    pen.text((MARGIN, MARGIN), title, INK, font=ImageFont.load_default(20))
+    for number, sample in enumerate(shown):
+        left, top = MARGIN + number % columns * step, MARGIN + HEAD + number // columns * (step + line)
+        sheet.paste(_tile(cell, sample.file_name), (left, top))
+        prediction = cell.predictions[sample.id]
+        sure = f" {prediction.confidence:.2f}" if prediction.predicted != NONE else ""
+        pen.text((left, top + TILE + 3), f"meant {sample.class_name}", INK, font=ImageFont.load_default(13))
+        pen.text((left, top + TILE + 19), f"seen {prediction.predicted}{sure}", WRONG, font=ImageFont.load_default(13))
+    return sheet
+
+
 def _tile(cell: Cell, file_name: str) -> Image.Image:
     """The picture fitted into a square of TILE pixels: small ones grow by whole pixels, large ones shrink."""
     picture = Image.fromarray(read_picture(cell.folder / file_name))
     longest = max(picture.size)
     if longest <= TILE:
-        factor = TILE // longest
+        factor = TILE // longest  # whole, so that every pixel stays a square
         picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
     else:
         picture.thumbnail((TILE, TILE), Image.Resampling.LANCZOS)

@@ -1,8 +1,9 @@
 """All that the report shows, read from data/ and results/; which cells there are, params.yaml alone says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,14 @@ class Cell:
     def of_class(self, class_name: str) -> list[Sample]:
         """The samples of a class, by id."""
         return [sample for sample in self.samples if sample.class_name == class_name]
+
+    def misclassified(self, classes: Sequence[str]) -> list[Sample]:
+        """The samples whose predicted class is not the intended one: surest errors first, in turn from each class."""
+        columns = []
+        for name in classes:
+            wrong = [sample for sample in self.of_class(name) if self.predictions[sample.id].predicted != name]
+            columns.append(sorted(wrong, key=lambda sample: (-self.predictions[sample.id].confidence, sample.id)))
+        return [sample for turn in zip_longest(*columns) for sample in turn if sample is not None]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,25 +12,20 @@ shape: 16 concurrent requests cost one call, and a neighbour never changes an im
 """
 
 import base64
-import io
 import json
 import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
+from t2ibench.pictures import encode_png
+from t2ibench.tiny.batcher import Batcher, Draw
 
-Draw = Callable[[Sequence[tuple[str, int]]], Sequence[NDArray[np.uint8] | str]]
-"""(prompt, seed) pairs -> for each uint8 [size, size, 3], or the reason why the prompt cannot be drawn."""
 Chat = Callable[[dict[str, Any]], str]
 """A chat request's body -> the text of the reply."""
 LARGEST_REQUEST = 1 << 20  # bytes; a prompt is far smaller
@@ -49,61 +44,15 @@ class Answer:
 
 
 def refusal(
-    status: int, message: str, code: str | None = None, param: str | None = None, headers: Mapping[str, str] | None = None
+    status: int,
+    message: str,
+    code: str | None = None,
+    param: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """An answer with an error in OpenAI's form."""
     error = {"message": message, "type": "error", "code": code, "param": param}
     return Answer(status, json.dumps({"error": error}).encode(), headers or {})
-
-
-class _Batcher:
-    """Gathers requests of many threads into calls of one shape, made by one thread."""
-
-    def __init__(self, draw: Draw, batch_size: int, gather_seconds: float) -> None:
-        self.draw, self.batch_size, self.gather_seconds = draw, batch_size, gather_seconds
-        self.sizes: list[int] = []
-        self.failure: Exception | None = None
-        self._jobs: SimpleQueue[tuple[tuple[str, int], Future[Any]] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="standin", daemon=True)
-        self._thread.start()
-
-    def ask(self, prompt: str, seed: int) -> Any:
-        """Waits for one image or reason; raises what the draw function raised."""
-        future: Future[Any] = Future()
-        self._jobs.put(((prompt, seed), future))
-        return future.result()
-
-    def stop(self) -> None:
-        """Ends the thread after the batch that it draws."""
-        self._jobs.put(None)
-        self._thread.join()
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            batch = [job]
-            while len(batch) < self.batch_size:
-                try:
-                    job = self._jobs.get(timeout=self.gather_seconds)
-                except Empty:
-                    break
-                if job is None:
-                    self._jobs.put(None)
-                    break
-                batch.append(job)
-            self._answer([pair for pair, _ in batch], [future for _, future in batch])
-
-    def _answer(self, pairs: list[tuple[str, int]], futures: list[Future[Any]]) -> None:
-        self.sizes.append(len(pairs))
-        padding = [pairs[-1]] * (self.batch_size - len(pairs))
-        try:
-            drawn = self.draw([*pairs, *padding])
-        except Exception as error:  # kept for the server's owner, who raises it
-            self.failure = error
-            for future in futures:
-                future.set_exception(error)
-            return
-        for future, answer in zip(futures, drawn, strict=False):  # the padding's answers are dropped
-            future.set_result(answer)
 
 
 class LoopbackServer:
@@ -131,7 +80,7 @@ class LoopbackServer:
         self._faults = deque(faults)
         self._lock = threading.Lock()
         self._draw, self._shape = draw, (batch_size, gather_seconds)
-        self._batcher: _Batcher | None = None
+        self._batcher: Batcher | None = None
         self._http: _HTTP | None = None
 
     @property
@@ -155,8 +104,9 @@ class LoopbackServer:
         self._http = _HTTP(("127.0.0.1", 0), _Handler)
         self._http.app = self
         if self._draw is not None:
-            self._batcher = _Batcher(self._draw, *self._shape)
-        threading.Thread(target=self._http.serve_forever, args=(0.02,), name="loopback", daemon=True).start()
+            self._batcher = Batcher(self._draw, *self._shape)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="loopback", daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(
@@ -164,6 +114,7 @@ class LoopbackServer:
     ) -> None:
         if self._http is not None:
             self._http.shutdown()
+            self._thread.join()
             self._http.server_close()
             self._http = None
         if self._batcher is not None:
@@ -185,7 +136,7 @@ class LoopbackServer:
             return self._reply(self.chat(body), body["model"])
         return refusal(404, f"there is nothing at {path}")
 
-    def _image(self, batcher: _Batcher, body: dict[str, Any]) -> Answer:
+    def _image(self, batcher: Batcher, body: dict[str, Any]) -> Answer:
         size = f"{self.size}x{self.size}"
         prompt, seed = body.get("prompt"), body.get("seed", secrets.randbits(48))
         if not isinstance(prompt, str):
@@ -195,13 +146,13 @@ class LoopbackServer:
         for key, accepted in {"size": size, "n": 1, "response_format": "b64_json"}.items():
             if body.get(key, accepted) != accepted:
                 return refusal(400, f"{key} has to be {accepted!r}", "invalid_value", key)
-        try:
-            drawn = batcher.ask(prompt, seed)
-        except Exception:  # the batcher keeps it as `failure`
+        future = batcher.ask(prompt, seed)
+        if future.exception() is not None:  # the batcher keeps it as `failure`
             return refusal(500, "the drawing function failed", "server_error")
+        drawn = future.result()
         if isinstance(drawn, str):
             return refusal(400, drawn, "invalid_prompt", "prompt")
-        image = {"b64_json": base64.b64encode(_png(drawn)).decode(), "revised_prompt": prompt}
+        image = {"b64_json": base64.b64encode(encode_png(drawn)).decode(), "revised_prompt": prompt}
         return _json({"created": 0, "model": self.answers_as or body["model"], "data": [image]})
 
     def _reply(self, text: str, model: str) -> Answer:
@@ -267,11 +218,3 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _json(value: dict[str, Any]) -> Answer:
     return Answer(200, json.dumps(value).encode())
-
-
-def _png(image: NDArray[np.uint8]) -> bytes:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, format="PNG", compress_level=1)
-    return file.getvalue()

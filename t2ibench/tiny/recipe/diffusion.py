@@ -84,7 +84,7 @@ def schedule() -> dict[str, Any]:
     """The settings that the noise schedule and every sampler share."""
     return {
         "num_train_timesteps": 1000, "beta_schedule": "squaredcos_cap_v2",
-        "prediction_type": "v_prediction",
+        "prediction_type": "v_prediction", "steps_offset": 1,
     }  # fmt: skip
 
 

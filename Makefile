@@ -1,0 +1,54 @@
+# The main job is `make repro`; `make help` lists the rest. Needs Python 3.11 or newer, make and git.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+READY := $(VENV)/.ready
+RUN := PATH="$(BIN):$$PATH" PYTHONPATH=. "$(BIN)/python"
+export DVC_NO_ANALYTICS = 1
+export DVC_SITE_CACHE_DIR = .cache/dvc
+export MLFLOW_DISABLE_TELEMETRY = true
+.DEFAULT_GOAL := help
+.PHONY: help repro test check params ui bench tiny tiny-card lock clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+$(READY): requirements.lock
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 't2ibench needs Python 3.11 or newer; name one: make PYTHON=python3.12 …' >&2; exit 2; }
+	@test -x "$(BIN)/python" || "$(PYTHON)" -m venv "$(VENV)"
+	"$(BIN)/python" -m pip install --quiet --require-hashes -r requirements.lock
+	@touch "$(READY)"
+
+repro: $(READY) ## run the study from prompts to MLflow: what params.yaml says, and only what changed
+	@$(RUN) -m dvc repro
+	@$(RUN) -m t2ibench.compare
+	@echo "The report: data/report/index.html.  The runs in MLflow: make ui"
+
+test: $(READY) ## run the tests
+	@$(RUN) -m pytest
+
+check: $(READY) ## lint and type-check
+	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy
+
+params: $(READY) ## compose conf/ into params.yaml
+	@$(RUN) -m t2ibench.harness.params
+
+ui: $(READY) ## open the MLflow UI on 127.0.0.1:5000 (PORT=… for another)
+	@$(RUN) -m t2ibench.track.ui --port $(or $(PORT),5000)
+
+bench: $(READY) ## measure the stages' throughput
+	@$(RUN) -m pytest tests/bench --benchmark-enable --benchmark-only -q -p no:cacheprovider
+
+tiny: $(READY) ## train the bundled models again, from the first scene on; hours on two cores
+	@$(RUN) -m t2ibench.tiny.recipe all
+
+tiny-card: $(READY) ## measure the bundled models on fresh scenes and write their card's figures
+	@$(RUN) -m t2ibench.tiny.card
+
+lock: $(READY) ## resolve pyproject.toml into requirements.lock (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove the environment, the caches and what the pipeline made
+	rm -rf "$(VENV)" .cache data mlruns mlflow.db .pytest_cache .mypy_cache .ruff_cache .benchmarks

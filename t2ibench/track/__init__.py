@@ -1,0 +1,28 @@
+"""track: results and timings -> MLflow, one run per cell.
+
+Stages write files; this one publishes them, from one process, so a tracking server that is down loses nothing.
+A run is identified by its entry: the digest of the cell's stages in dvc.lock and of what is said about them.
+Publishing the same entry again changes nothing.
+
+    collect(root, params, timings)    -> a CellRun per cell, read from results/, data/report/ and dvc.lock
+    mlflow.publish(runs, settings)    -> the MLflow runs
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellRun:
+    """What is published of one cell. entry: identifies it; datasets: {path: DVC digest}; pictures: {key: PNG file};
+    documents: JSON files; metrics: fractions in [0, 1], seconds, images per second, MiB."""
+
+    name: str
+    entry: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    metrics: dict[str, float]
+    datasets: dict[str, str]
+    pictures: dict[str, Path]
+    documents: tuple[Path, ...]
