@@ -30,7 +30,7 @@ def run(stage: Stage) -> None:
             link(made / sample.file_name, folder / sample.file_name)
     write_rows(folder / "metadata.jsonl", (sample for sample in samples if sample.id in kept))
     write_rows(folder / "decisions.jsonl", decisions)
-    planned = Counter(row.class_name for row in (*samples, *failures))
+    planned = Counter([sample.class_name for sample in samples] + [failure.class_name for failure in failures])
     counts = {name: planned[name] for name in stage.params.study.classes}
     write_json(Path("results/filter", f"{stage.cell}.json"), funnel(counts, decisions))
 

@@ -68,8 +68,9 @@ class Record:
 
     def to_row(self) -> dict[str, Any]:
         """The record as a JSON object; `extra` is spread over the row."""
-        row = asdict(self)
-        return row | row.pop("extra", {})
+        row: dict[str, Any] = asdict(self)
+        extra: dict[str, Any] = row.pop("extra", {})
+        return row | extra
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,7 @@ def make_params(classes: tuple[str, ...] = CLASSES, sources: tuple[str, ...] = t
 
 
 def make_workspace(root: Path, params: dict[str, Any], per_class: int = 3, size: int = 64) -> None:
-    """Writes data/ and results/ of the study: `per_class` kept images a class, about every seventh of them misclassified."""
+    """Writes data/ and results/ of the study: `per_class` kept images a class, some of them misclassified."""
     for source in params["sources"]:
         drawn = {
             name: [_draw(params["study"]["seed"], source, name, i, size) for i in range(per_class)]

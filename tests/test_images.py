@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def sd(folder: Path) -> StableDiffusion:
 
 
 @pytest.fixture
-def bundled(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def bundled(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of a bundled model named sd, with its digests recorded. It may be damaged."""
     shutil.copytree(folder, tmp_path / "sd")
     files = (file for file in (tmp_path / "sd").rglob("*") if file.is_file())
@@ -185,7 +186,7 @@ def test_a_negative_prompt_that_is_too_long_is_a_configuration_error(folder: Pat
 
 def test_missing_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="no weights at"):
-        engine(str(tmp_path / "nowhere")).identity
+        _ = engine(str(tmp_path / "nowhere")).identity
     with pytest.raises(MissingError, match=r"model_index\.json"):
         engine(str(tmp_path))(REQUESTS)
 
@@ -198,7 +199,7 @@ def test_a_bundled_model_that_lacks_a_file_or_has_another_is_named(bundled: Path
     payload[-1] ^= 1
     (bundled / file).write_bytes(payload)
     with pytest.raises(MissingError, match=f"{file} is not the recorded file"):
-        engine("tiny://sd").identity
+        _ = engine("tiny://sd").identity
     (bundled / file).unlink()
     with pytest.raises(MissingError, match=f"lacks its file {file}"):
         engine("tiny://sd")(REQUESTS)

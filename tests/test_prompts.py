@@ -184,6 +184,7 @@ def test_a_class_with_too_few_captions_is_named_with_both_numbers(tmp_path: Path
 
 @pytest.mark.parametrize("engine", [CocoPrompts(), LLMPrompts()])
 def test_an_unknown_class_is_refused_with_the_known_ones(engine: CocoPrompts | LLMPrompts) -> None:
+    faulty: tuple[tuple[list[str], str], ...]
     faulty = ((["dog", "wolf"], "'wolf' cannot be used; accepted: cat, dog"), ([], "once"), (["cat", "cat"], "once"))
     for classes, said in faulty:
         with pytest.raises(ConfigError, match=said):
@@ -256,13 +257,13 @@ def record(path: Path, body: dict[str, Any], per_class: int = 4) -> LLMPrompts:
 
 FAULTY = [
     (reply(DOGS[:3]), "too few prompts: the reply has 3"),
-    (reply(DOGS[:3] + ["A cat reads a book."]), r"prompt 4 \('A cat reads a book.'\): it names cat, not dog"),
-    (reply(DOGS[:3] + ["A dog and a cat read."]), "prompt 4 .*several-classes"),
-    (reply(DOGS[:3] + ["A puppy reads."]), "prompt 4 .*synonym"),
-    (reply(DOGS[:3] + ["A chair."]), "prompt 4 .*no-class"),
-    (reply(DOGS[:3] + [" "]), "prompt 4 .*empty"),
-    (reply(DOGS[:3] + [5]), "prompt 4 .*empty"),
-    (reply(DOGS[:3] + [DOGS[0].upper()]), "prompt 4 .*duplicate"),
+    (reply([*DOGS[:3], "A cat reads a book."]), r"prompt 4 \('A cat reads a book.'\): it names cat, not dog"),
+    (reply([*DOGS[:3], "A dog and a cat read."]), "prompt 4 .*several-classes"),
+    (reply([*DOGS[:3], "A puppy reads."]), "prompt 4 .*synonym"),
+    (reply([*DOGS[:3], "A chair."]), "prompt 4 .*no-class"),
+    (reply([*DOGS[:3], " "]), "prompt 4 .*empty"),
+    (reply([*DOGS[:3], 5]), "prompt 4 .*empty"),
+    (reply([*DOGS[:3], DOGS[0].upper()]), "prompt 4 .*duplicate"),
     (completion("Here are ten prompts"), "not a JSON object"),
     (completion('{"prompts": ["A dog', finish="length"), "cut off"),
     (completion('{"texts": []}'), "not a JSON object with a list"),
@@ -326,7 +327,7 @@ def test_a_setting_that_cannot_be_used_is_refused_at_once(change: dict[str, Any]
     with pytest.raises(ConfigError, match=f"prompts.llm.{next(iter(change))}"):
         LLMPrompts(**change)
     if "per_class" in change:
-        with pytest.raises(ConfigError, match="prompts.coco.per_class"):
+        with pytest.raises(ConfigError, match=r"prompts\.coco\.per_class"):
             CocoPrompts(per_class=0)
 
 
@@ -425,7 +426,7 @@ def test_a_faulty_reply_is_repaired_and_what_was_good_is_kept(server: Server, bo
 
 def test_repairs_end_with_a_sentence_after_max_tries(server: Server) -> None:
     server.answers = [(200, reply(DOGS[:1]), 0), (200, reply(["A cat."]), 0)]
-    with pytest.raises(UserError, match="dog give 1 usable prompts of 4 wanted: prompt 1 .*names cat.*max_tries"):
+    with pytest.raises(UserError, match=r"dog give 1 usable prompts of 4 wanted: prompt 1 .*names cat.*max_tries"):
         live(server, max_tries=2)(["dog"], seed=0)
     assert len(server.asked) == 2
 
@@ -450,7 +451,7 @@ def test_a_refused_key_is_named_and_never_shown(server: Server, status: int) -> 
 
 def test_a_reply_that_does_not_come_is_not_asked_for_twice(server: Server) -> None:
     server.answers = [(200, reply(DOGS), 1.0)]
-    with pytest.raises(UserError, match="no reply within 0.2 s for dog; the request may have been billed"):
+    with pytest.raises(UserError, match=r"no reply within 0\.2 s for dog; the request may have been billed"):
         live(server, timeout_seconds=0.2)(["dog"], seed=0)
     assert len(server.asked) == 1
 

@@ -40,7 +40,7 @@ class Study(Strict):
 
     name: Slug
     seed: Annotated[int, Field(ge=0)]
-    classes: Annotated[list[Literal[CLASSES]], Field(min_length=2)]
+    classes: Annotated[list[Literal[CLASSES]], Field(min_length=2)]  # type: ignore[valid-type]
     images_per_prompt: Count
     published: str | None
     failures_allowed: Annotated[float, Field(ge=0, le=1)]

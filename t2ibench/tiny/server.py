@@ -184,23 +184,24 @@ class _Handler(BaseHTTPRequestHandler):
     server: _HTTP
 
     def do_GET(self) -> None:
-        if self.path != "/v1/models":
-            return self._send(refusal(404, "there is nothing here"))
         known = [{"id": m, "object": "model", "created": 0, "owned_by": "t2ibench"} for m in self.server.app.models]
-        self._send(_json({"object": "list", "data": known}))
+        models = _json({"object": "list", "data": known})
+        self._send(models if self.path == "/v1/models" else refusal(404, "there is nothing here"))
 
     def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
+        self._send(self._answer(self.headers.get("Content-Length", "")))
+
+    def _answer(self, length: str) -> Answer:
         if not length.isdecimal() or int(length) > LARGEST_REQUEST:
             self.close_connection = True
-            return self._send(refusal(413, f"a request has a length of at most {LARGEST_REQUEST} bytes"))
+            return refusal(413, f"a request has a length of at most {LARGEST_REQUEST} bytes")
         try:
             body = json.loads(self.rfile.read(int(length)))
         except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
-            return self._send(refusal(400, "the body has to be a JSON object"))
-        self._send(self.server.app.answer(self.path, body))
+            return refusal(400, "the body has to be a JSON object")
+        return self.server.app.answer(self.path, body)
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)

@@ -101,7 +101,7 @@ def _timings(folder: Path, params: Mapping[str, Any], source: str, variant: str)
     """`<figure>_<stage>` of every stage whose clock was read on this machine."""
     cells = {"prompts": params["sources"][source]["prompts"], "images": source, "filter": source,
              "deblur": f"{source}-{variant}", "evaluate": f"{source}-{variant}"}
-    found = {}
+    found: dict[str, float] = {}
     for stage in STAGES:
         path = folder / stage / f"{cells[stage]}.json"
         if path.is_file():

