@@ -25,7 +25,8 @@ def run(stage: Stage) -> None:
         return
     prints = {sample.id: digest({"engine": engine.identity, "image": sample.sha256}) for sample in samples}
     tasks = [Task(one.id, one.class_name, prints[one.id], kept / one.file_name) for one in samples]
-    items, failures = make(stage, tasks, engine, lambda task: read_picture(task.input), lambda out: (encode_png(out), {}))
+    items, failures = make(stage, tasks, engine, lambda task: read_picture(task.input),
+                           lambda restored: (encode_png(restored), {}))
     for sample in samples:
         link(items[sample.id].path, folder / sample.file_name)
     write_rows(folder / "metadata.jsonl", [

@@ -26,7 +26,7 @@ def decode(payload: bytes) -> np.ndarray:
 
 
 def read_picture(path: Path, command: str = "dvc repro") -> np.ndarray:
-    """uint8 [H, W, 3] RGB of a picture on disk. Raises MissingError, naming `command`, where it is absent or damaged."""
+    """uint8 [H, W, 3] RGB of a picture on disk. Raises MissingError, naming `command`, where it is absent or broken."""
     try:
         return decode(path.read_bytes())
     except FileNotFoundError:

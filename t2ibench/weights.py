@@ -9,7 +9,7 @@ same digest wherever they lie, and it is part of every image's fingerprint.
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from t2ibench.errors import ConfigError, MissingError
@@ -27,7 +27,7 @@ class Weights:
     digest: str
 
 
-@lru_cache(maxsize=None)
+@cache
 def locate(uri: str) -> Weights:
     """Finds and verifies a model's weights.
 

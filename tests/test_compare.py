@@ -161,7 +161,7 @@ def test_a_study_without_published_tables_compares_nothing() -> None:
 
 @pytest.mark.parametrize("margin", [0, 1, -0.1, 5, "0.02", True])
 def test_a_margin_must_be_a_fraction(margin: Any) -> None:
-    with pytest.raises(ConfigError, match="compare.margin_class"):
+    with pytest.raises(ConfigError, match=r"compare\.margin_class"):
         Settings(tables="ieie2026", margin_class=margin)
 
 

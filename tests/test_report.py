@@ -178,7 +178,9 @@ def test_every_misclassified_image_is_in_the_gallery_up_to_the_limit(small: tupl
 def test_a_prompt_cannot_write_into_the_page(small: tuple[Path, dict[str, Any]]) -> None:
     root, params = small
     path = root / "data/deblur/sd-llm/base/metadata.jsonl"
-    rows = [Sample.from_row(row.to_row() | {"prompt": '"><script>alert(1)</script>'}) for row in read_rows(path, Sample)]
+    rows = [
+        Sample.from_row(row.to_row() | {"prompt": '"><script>alert(1)</script>'}) for row in read_rows(path, Sample)
+    ]
     write_rows(path, rows)
     html = build(load(root, params))
     assert "<script" not in html

@@ -7,8 +7,7 @@ from typing import Any
 from t2ibench.compare.published import Published
 
 HEAD = (
-    "| class | images | ours (%) | interval | paper (%) | difference | verdict |\n"
-    "|---|---:|---:|:---:|---:|---:|---|"
+    "| class | images | ours (%) | interval | paper (%) | difference | verdict |\n|---|---:|---:|:---:|---:|---:|---|"
 )
 
 

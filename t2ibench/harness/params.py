@@ -1,4 +1,4 @@
-"""Composes conf/ into params.yaml, exactly as `dvc exp run` does. Usage: python -m t2ibench.harness.params [key=value]"""
+"""Composes conf/ into params.yaml, as `dvc exp run` does. Usage: python -m t2ibench.harness.params [key=value ...]"""
 
 import sys
 from collections.abc import Sequence

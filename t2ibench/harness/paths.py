@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 
-
 def root() -> Path:
     """The repository's real root."""
     return Path(os.environ.get("DVC_ROOT") or Path.cwd())

@@ -50,9 +50,7 @@ def build(inputs: ReportInputs) -> str:
 def figures(inputs: ReportInputs) -> dict[str, bytes]:
     """Every chart and sample grid of the report as PNG bytes, by name, without the ending."""
     drawn = {
-        name: charts.png(figure)
-        for chart in (_funnels, _accuracies, _confusions)
-        for name, figure, _ in chart(inputs)
+        name: charts.png(figure) for chart in (_funnels, _accuracies, _confusions) for name, figure, _ in chart(inputs)
     }
     return drawn | {name: encode_png(np.asarray(grid)) for name, grid in grids(inputs).items()}
 

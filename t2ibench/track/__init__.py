@@ -10,7 +10,6 @@ Publishing the same entry again changes nothing.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)

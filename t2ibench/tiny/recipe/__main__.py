@@ -11,8 +11,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
-from t2ibench.errors import EXIT_CODE, UserError  # noqa: E402
-from t2ibench.tiny.recipe.common import Options  # noqa: E402
+from t2ibench.errors import EXIT_CODE, UserError
+from t2ibench.tiny.recipe.common import Options
 
 # part: (module, function, default minutes)
 PARTS = {
@@ -20,6 +20,7 @@ PARTS = {
     "tokenizer": ("tokenizer", "train", 0.0),
     "vae": ("vae", "train", 25.0),
     "latents": ("latents", "encode", 0.0),
+    "decoder": ("decoder", "train", 20.0),
     "diffusion": ("diffusion", "train", 180.0),
     "standin": ("standin", "train", 30.0),
     "clip": ("clip", "train", 15.0),

@@ -10,7 +10,6 @@ The stand-in is the same network, trained on from the generator's weights on sur
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np

@@ -36,14 +36,18 @@ def edges(images: Tensor) -> tuple[Tensor, Tensor]:
     return images[..., 1:] - images[..., :-1], images[..., 1:, :] - images[..., :-1, :]
 
 
-def loss_of(made: Tensor, wanted: Tensor, posterior: Any) -> Tensor:
-    """The training loss of a batch of images in [-1, 1]."""
+def picture_loss(made: Tensor, wanted: Tensor) -> Tensor:
+    """Absolute and squared error of pixels and absolute error of outlines, for images in [-1, 1]."""
     error = made - wanted
     across, down = edges(error)
     pixels = error.abs().mean() + 2.0 * error.square().mean()
-    outline = 0.5 * (across.abs().mean() + down.abs().mean())
+    return pixels + 0.5 * (across.abs().mean() + down.abs().mean())
+
+
+def loss_of(made: Tensor, wanted: Tensor, posterior: Any) -> Tensor:
+    """The training loss of a batch of images in [-1, 1]."""
     kl = 0.5 * (posterior.mean.square() + posterior.var - 1.0 - posterior.logvar).mean()
-    return pixels + outline + KL_WEIGHT * kl
+    return picture_loss(made, wanted) + KL_WEIGHT * kl
 
 
 @torch.no_grad()
@@ -83,6 +87,9 @@ def load(options: Options) -> Any:
     )
     vae = build(int(state["latent_channels"]))
     vae.load_state_dict(state["model"])
+    decoder = options.out / "decoder" / "checkpoint.pt"  # the same encoder, a decoder that was trained on
+    if decoder.exists():
+        vae.load_state_dict(torch.load(decoder, map_location="cpu", weights_only=True)["model"])
     return vae.eval().requires_grad_(False)
 
 

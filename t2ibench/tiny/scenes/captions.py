@@ -64,7 +64,7 @@ def _subject(k: Facts, rng: Random, color: float = 0.6) -> str:
     sizes = ("big", "large") if k.big else ("small", "little")
     if rng.random() < 0.22 and not k.close:
         words.append(rng.choice(sizes))
-    if k.colors and (k.must_color and rng.random() < 0.85 or rng.random() < color):
+    if k.colors and ((k.must_color and rng.random() < 0.85) or rng.random() < color):
         words.append(rng.choice(k.colors))
     if k.count > 1:
         noun = PLURAL.get(k.name, k.name + "s")

@@ -1,0 +1,186 @@
+"""The pipeline end to end, on a small study of its own in a temporary repository.
+
+What it promises: the same inputs give the same bytes; an edit costs what it changes; a kill loses one batch at most;
+a queued experiment pays for nothing twice.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from t2ibench.records import Prompt, Sample, file_digest, read_json, read_rows
+
+ROOT = Path(__file__).parents[1]
+SOURCE = "sd-caption"
+SMALL = ["study.classes=[cat,zebra,elephant]", "study.images_per_prompt=2", "prompts.coco.per_class=3",
+         "~sources.sd-llm", "~sources.dalle3-llm", "images.sd.steps=4", "hardware.batch_size.images=4"]
+PLANNED = 3 * 3 * 2
+
+
+def run(folder: Path, *command: str, check: bool = True) -> str:
+    """Runs `python -m <command>` in the repository and returns what it printed."""
+    done = subprocess.run([sys.executable, "-m", *command], cwd=folder, env=environment(folder), text=True,
+                          capture_output=True, check=False)
+    said = done.stdout + done.stderr
+    assert not check or done.returncode == 0, said
+    return said
+
+
+def environment(folder: Path) -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    mine = {"PATH": path, "PYTHONPATH": ".", "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(folder / ".cache/dvc"),
+            "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
+    return {key: value for key, value in os.environ.items() if key not in ("DVC_ROOT", "DVC_EXP_NAME")} | mine
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, env=environment(folder), text=True, capture_output=True,
+                          check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working tree as a repository of its own, with the small study composed, committed and run once."""
+    folder = tmp_path_factory.mktemp("a folder") / "t2ibench"
+    for name in git(ROOT, "ls-files", "-co", "--exclude-standard").splitlines():
+        if (ROOT / name).is_file() and not name.startswith(("results/", "dvc.lock")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    run(folder, "t2ibench.harness.params", *SMALL)
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "the small study")
+    run(folder, "dvc", "repro")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "its results")
+    return folder
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """{path: sha256} of everything that the pipeline made."""
+    made = [path for top in ("data", "results") for path in (folder / top).rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): file_digest(path) for path in made}
+
+
+def made_since(folder: Path, then: float) -> list[Path]:
+    """The stored pictures that were written after `then`."""
+    return [path for path in (folder / ".cache/items").rglob("*.png") if path.stat().st_mtime > then]
+
+
+def test_the_study_ends_in_results_a_report_and_a_run_per_cell(repository: Path) -> None:
+    samples = read_rows(repository / f"data/images/{SOURCE}/metadata.jsonl", Sample)
+    assert len(samples) == PLANNED
+    for variant in ("base", "deblur"):
+        result = read_json(repository / f"results/evaluate/{SOURCE}/{variant}.json")
+        kept = read_json(repository / f"results/filter/{SOURCE}.json")["funnel"][-1]["count"]
+        assert result["n"] == kept > 0
+    rows = [row for row in read_json(repository / "results/compare.json")["cells"] if row["cell"].startswith(SOURCE)]
+    assert {row["verdict"] for row in rows} == {"not comparable"}
+    assert "<html" in (repository / "data/report/index.html").read_text()
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{repository}/mlflow.db")
+    experiment = client.get_experiment_by_name("ieie2026")
+    assert {found.info.run_name for found in client.search_runs([experiment.experiment_id])} == {
+        f"{SOURCE}/base", f"{SOURCE}/deblur"}
+    assert "ours|paper" in run(repository, "t2ibench.compare")
+
+
+def test_a_second_run_does_nothing(repository: Path) -> None:
+    said = run(repository, "dvc", "repro")
+    assert "Running stage" not in said
+    assert "up to date" in said
+
+
+def test_a_forced_run_gives_the_same_bytes(repository: Path) -> None:
+    before, lock = tree(repository), (repository / "dvc.lock").read_bytes()
+    shutil.rmtree(repository / ".cache/items")
+    run(repository, "dvc", "repro", "-f")
+    assert tree(repository) == before
+    assert (repository / "dvc.lock").read_bytes() == lock
+
+
+def test_an_edit_of_the_detector_generates_nothing(repository: Path) -> None:
+    before = (repository / "params.yaml").read_text()
+    (repository / "params.yaml").write_text(before.replace("confidence: 0.25", "confidence: 0.3"))
+    said = run(repository, "dvc", "status")
+    (repository / "params.yaml").write_text(before)
+    assert "evaluate@" in said
+    assert "images@" not in said
+    assert "deblur@" not in said
+
+
+def test_an_edited_prompt_makes_its_own_images_only(repository: Path) -> None:
+    prompts = repository / "data/prompts/coco/prompts.jsonl"
+    before = {row.id for row in read_rows(prompts, Prompt)}
+    pictures = {name: sha for name, sha in tree(repository).items() if name.startswith("data/images/")}
+    captions = repository / "t2ibench/prompts/captions/hard-cases.json"
+    kept = captions.read_bytes()
+    chosen = read_rows(prompts, Prompt)[0]
+    content = json.loads(kept)
+    for row in content["annotations"]:
+        if row["id"] == chosen.origin["caption_id"]:
+            row["caption"] = f"One {chosen.class_name} near a red barn at noon."
+    captions.write_text(json.dumps(content))
+    then = time.time()
+    run(repository, "dvc", "repro", f"images@{SOURCE}")
+    after = {row.id for row in read_rows(prompts, Prompt)}
+    assert len(after - before) == 1
+    assert len(made_since(repository, then)) == 2
+    now = {name: sha for name, sha in tree(repository).items() if name.startswith("data/images/")}
+    assert {name for name in pictures if now.get(name) != pictures[name] and name.endswith(".png")} == {
+        f"data/images/{SOURCE}/{chosen.class_name}/{chosen.id}-{index}.png" for index in (0, 1)}
+    captions.write_bytes(kept)
+    run(repository, "dvc", "repro", f"images@{SOURCE}")
+    assert {name: sha for name, sha in tree(repository).items() if name.startswith("data/images/")} == pictures
+
+
+def test_a_kill_in_the_middle_loses_nothing_that_was_finished(repository: Path) -> None:
+    before = {name: sha for name, sha in tree(repository).items() if name.startswith("data/images/")}
+    items = repository / ".cache/items"
+    shutil.rmtree(items)
+    process = subprocess.Popen([sys.executable, "-m", "experiments.images", SOURCE], cwd=repository,
+                               env=environment(repository), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and len(list(items.rglob("*.json"))) < 4:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = len(list(items.rglob("*.json")))
+    assert 4 <= finished < PLANNED
+    then = time.time()
+    run(repository, "experiments.images", SOURCE)
+    assert len(made_since(repository, then)) <= PLANNED - finished
+    assert {name: sha for name, sha in tree(repository).items() if name.startswith("data/images/")} == before
+
+
+def test_a_picture_that_is_cut_off_between_two_stages_is_told_and_made_again(repository: Path) -> None:
+    before = tree(repository)
+    victim = next((repository / f"data/images/{SOURCE}").rglob("*.png"))
+    victim.chmod(0o644)
+    with victim.open("r+b") as file:  # the worst case: through the hard link, so that the stored item is cut off too
+        file.truncate(100)
+    done = subprocess.run([sys.executable, "-m", "experiments.filter", SOURCE], cwd=repository, text=True,
+                          env=environment(repository), capture_output=True, check=False)
+    assert done.returncode == 2
+    assert f"{victim.name} is damaged" in done.stderr
+    assert f"dvc repro -f images@{SOURCE}" in done.stderr
+    run(repository, "dvc", "repro", "-f", "-s", f"images@{SOURCE}")
+    run(repository, "dvc", "repro")
+    assert tree(repository) == before
+
+
+def test_a_queued_experiment_shares_what_is_paid_for(repository: Path) -> None:
+    git(repository, "add", "-A")
+    then = time.time()
+    run(repository, "dvc", "exp", "run", "--queue", *(f"-S{one}" for one in SMALL), "-Sevaluate.yolov8.confidence=0.4")
+    run(repository, "dvc", "exp", "run", "--run-all")
+    assert made_since(repository, then) == []
+    shown = json.loads(run(repository, "dvc", "exp", "show", "--json"))
+    assert "0.4" in json.dumps(shown)
