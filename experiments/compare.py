@@ -10,7 +10,7 @@ from t2ibench.records import write_bytes, write_json
 def run(stage: Stage) -> None:
     """Holds every cell's accuracies against the published ones."""
     params = stage.params.model_dump()
-    settings = Settings(**params["compare"])
+    settings: Settings = stage.build()
     published = load_published(settings.tables)
     comparison = compare(params["study"], params["models"], load(Path(), params), published, settings)
     write_json(Path("results/compare.json"), comparison)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from t2ibench.harness import paths
 from t2ibench.harness.stage import Stage, main, no_cells
+from t2ibench.track import Settings
 from t2ibench.track.collect import collect
 from t2ibench.track.mlflow import address, publish
 
@@ -13,12 +14,12 @@ from t2ibench.track.mlflow import address, publish
 def run(stage: Stage) -> None:
     """Publishes every cell that is not published yet."""
     params = stage.params.model_dump()
-    settings = params["track"]
+    settings: Settings = stage.build()
     tags = {"study": params["study"]["name"], "models": params["models"]["name"],
             "hardware": params["hardware"]["name"], "git.revision": _revision(),
             "dvc.experiment": os.environ.get("DVC_EXP_NAME", "workspace")}
     runs = collect(Path(), params, paths.cache() / "timings", tags)
-    new = publish(runs, settings["experiment"], settings["uri"], paths.root())
+    new = publish(runs, settings.experiment, settings.uri, paths.root())
     print(f"track: {new} new runs of {len(runs)} in {address(settings['uri'], paths.root())}")
 
 

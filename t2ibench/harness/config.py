@@ -141,11 +141,15 @@ def _target(node: Node, key: str) -> Any:
 def _engine_mistakes(tree: Any) -> list[ConfigError]:
     """Checks every node with a `_target_` against its class's constructor."""
     errors: list[ConfigError] = []
+    sections = tree if isinstance(tree, dict) else {}
     for stage in ("prompts", "images", "filter", "deblur", "evaluate"):
-        section = tree.get(stage) if isinstance(tree, dict) else None
+        section = sections.get(stage)
         for name, node in (section.items() if isinstance(section, dict) else ()):
             if isinstance(node, dict):
                 errors += _node_mistakes(node, f"{stage}.{name}")
+    for stage in ("compare", "report", "track"):
+        if isinstance(sections.get(stage), dict):
+            errors += _node_mistakes(sections[stage], stage)
     return errors
 
 

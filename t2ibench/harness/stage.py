@@ -32,10 +32,11 @@ class Stage:
     params: config.Params
     clock: timing.Clock = field(default_factory=timing.Clock)
 
-    def build(self, engine: str, stage: str | None = None) -> Any:
-        """The engine of that name in this stage's section (or another stage's)."""
-        stage = stage or self.name
-        return config.build(getattr(self.params, stage)[engine], f"{stage}.{engine}", self.params)
+    def build(self, engine: str = "") -> Any:
+        """The engine of that name in this stage's section; without a name, what the section as a whole makes."""
+        section = getattr(self.params, self.name)
+        node, key = (section[engine], f"{self.name}.{engine}") if engine else (section, self.name)
+        return config.build(node, key, self.params)
 
     @contextmanager
     def progress(self, total: int) -> Iterator[Bar]:

@@ -105,7 +105,7 @@ def load(root: Path, params: Mapping[str, Any]) -> ReportInputs:
         sources=params["sources"],
         variants=params["variants"],
         engines={stage: params.get(stage) or {} for stage in ENGINES},
-        settings=Settings(**params["report"]),
+        settings=Settings(**{key: value for key, value in params["report"].items() if key != "_target_"}),
         versions=_versions(),
         funnels={source: _funnel(root, source, params["study"]["classes"]) for source in params["sources"]},
         cells={cell.name: cell for cell in cells},

@@ -13,6 +13,14 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The section `track` of params.yaml. uri: a tracking server, None for MLFLOW_TRACKING_URI or mlflow.db."""
+
+    experiment: str
+    uri: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CellRun:
     """What is published of one cell. entry: identifies it; datasets: {path: DVC digest}; pictures: {key: PNG file};
     documents: JSON files; metrics: fractions in [0, 1], seconds, images per second, MiB."""

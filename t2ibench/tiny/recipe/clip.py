@@ -42,11 +42,12 @@ def config() -> dict[str, Any]:
 
 
 def build() -> nn.Module:
-    """A fresh CLIP."""
+    """A fresh CLIP; its image tower trains fastest with channels last."""
     from open_clip import CLIP
 
-    model: nn.Module = CLIP(**config()["model_cfg"])
-    return model
+    model: Any = CLIP(**config()["model_cfg"])
+    model.visual.to(memory_format=torch.channels_last)
+    return model  # type: ignore[no-any-return]
 
 
 def embed_texts(model: Any, tokens: Tensor) -> Tensor:
@@ -64,7 +65,8 @@ def embed_texts(model: Any, tokens: Tensor) -> Tensor:
 
 def embed_images(model: Any, pixels: Tensor) -> Tensor:
     """Unit features [N, 128] of images float32 [N, 3, 64, 64] in [0, 1]."""
-    return functional.normalize(model.encode_image(pixels * 2.0 - 1.0).float(), dim=-1)
+    pixels = (pixels * 2.0 - 1.0).contiguous(memory_format=torch.channels_last)
+    return functional.normalize(model.encode_image(pixels).float(), dim=-1)
 
 
 def caption_loss(images: Tensor, texts: Tensor, same: Tensor, scale: Tensor) -> Tensor:
@@ -123,7 +125,7 @@ def train(options: Options) -> None:
         tokens = texts.draw(chosen[:half], rows[:half, 0] < 0, rng)
         with common.half(device):
             seen = embed_images(model, pixels)
-            read = embed_texts(model, torch.cat([texts.templates, tokens]))
+        read = embed_texts(model, torch.cat([texts.templates, tokens]))  # faster in float32: the matrices are small
         scale = model.logit_scale.clamp(max=MOST_SCALE).exp()  # type: ignore[operator]
         classes = texts.classes[chosen]
         named = classes < TEMPLATED

@@ -32,7 +32,8 @@ def encode(options: Options) -> None:
     for begin in range(0, len(scenes.images), 100):
         images = common.to_float(scenes.images[begin : begin + 100], device)
         both = torch.stack([images, images.flip(3)], dim=1).flatten(0, 1)
-        mode = model.encode(both).latent_dist.mode()
+        with common.half(device):
+            mode = model.encode(both).latent_dist.mode().float()
         parts.append(mode.unflatten(0, (-1, 2)).half().cpu().numpy())
         if clock.log_due():
             print(f"latents: {begin}/{len(scenes.images)} scenes", flush=True)
