@@ -20,7 +20,7 @@ def run(stage: Stage) -> None:
             "dvc.experiment": os.environ.get("DVC_EXP_NAME", "workspace")}
     runs = collect(Path(), params, paths.cache() / "timings", tags)
     new = publish(runs, settings.experiment, settings.uri, paths.root())
-    print(f"track: {new} new runs of {len(runs)} in {address(settings['uri'], paths.root())}")
+    print(f"track: {new} new runs of {len(runs)} in {address(settings.uri, paths.root())}")
 
 
 def _revision() -> str:
