@@ -94,6 +94,8 @@ def _run(name: str, run: Callable[[Stage], None], cells: Callable[[config.Params
          arguments: Sequence[str]) -> None:
     named = [argument for argument in arguments if "=" not in argument]
     params = config.load([argument for argument in arguments if "=" in argument])
+    if params.hardware.threads:
+        os.environ["OMP_NUM_THREADS"] = str(params.hardware.threads)  # before a model's library is imported
     known = list(cells(params))
     cell = named[0] if named else ""
     if len(named) > 1 or cell not in (known or [""]):
