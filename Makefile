@@ -5,6 +5,12 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 RUN := PATH="$(BIN):$$PATH" PYTHONPATH=. "$(BIN)/python"
+INSTALLER ?= uv
+INSTALL_pip = "$(BIN)/python" -m pip install --quiet --require-hashes -r requirements.lock
+# uv is itself in the lock: pip installs that one entry, uv the rest, in seconds instead of many minutes
+INSTALL_uv = sed -n '/^uv==/,/^    \# via/p' requirements.lock > "$(VENV)/uv.lock" && \
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$(VENV)/uv.lock" && \
+	"$(BIN)/python" -m uv pip install --quiet --python "$(BIN)/python" --require-hashes -r requirements.lock
 export DVC_NO_ANALYTICS = 1
 export DVC_SITE_CACHE_DIR = .cache/dvc
 export MLFLOW_DISABLE_TELEMETRY = true
@@ -17,7 +23,8 @@ help: ## list the commands
 $(READY): requirements.lock
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 't2ibench needs Python 3.11 or newer; name one: make PYTHON=python3.12 …' >&2; exit 2; }
 	@test -x "$(BIN)/python" || "$(PYTHON)" -m venv "$(VENV)"
-	"$(BIN)/python" -m pip install --quiet --require-hashes -r requirements.lock
+	@echo "installing requirements.lock into $(VENV) (INSTALLER=pip installs without uv: slower, and it reads pip.conf)"
+	@$(INSTALL_$(INSTALLER))
 	@touch "$(READY)"
 
 repro: $(READY) ## run the study from prompts to MLflow: what params.yaml says, and only what changed
@@ -47,8 +54,8 @@ tiny: $(READY) ## train the bundled models again, from the first scene on; hours
 tiny-card: $(READY) ## measure the bundled models on fresh scenes and write their card's figures
 	@$(RUN) -m t2ibench.tiny.card
 
-lock: $(READY) ## resolve pyproject.toml into requirements.lock (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
+lock: $(READY) ## resolve pyproject.toml into requirements.lock
+	"$(BIN)/python" -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove the environment, the caches and what the pipeline made
 	rm -rf "$(VENV)" .cache data mlruns mlflow.db .pytest_cache .mypy_cache .ruff_cache .benchmarks

@@ -1,9 +1,10 @@
-"""`python -m t2ibench.tiny.recipe <part>`: train one of the bundled models."""
+"""`python -m t2ibench.tiny.recipe <part>`: train one of the bundled models, or with `all` every one in order."""
 
 import argparse
 import importlib
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 # Waiting threads that spin slow a shared machine by a factor of ten. libgomp reads this when torch
@@ -24,17 +25,18 @@ PARTS = {
     "diffusion": ("diffusion", "train", 180.0),
     "standin": ("standin", "train", 30.0),
     "clip": ("clip", "train", 15.0),
-    "yolo": ("yolo", "train", 15.0),
-    "seg": ("seg", "train", 8.0),
-    "restormer": ("restormer", "train", 10.0),
+    "yolo": ("yolo", "train", 10.0),
+    "seg": ("seg", "train", 5.0),
+    "restormer": ("restormer", "train", 15.0),
     "export": ("export", "export", 0.0),
 }
+ALL = "all"
 
 
-def parse(arguments: list[str]) -> tuple[str, Options]:
-    """The part and its options."""
+def parse(arguments: list[str]) -> list[tuple[str, Options]]:
+    """The parts to run, each with its options."""
     parser = argparse.ArgumentParser(prog="python -m t2ibench.tiny.recipe", description=__doc__)
-    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("part", choices=[*PARTS, ALL])
     parser.add_argument("--minutes", type=float, help="budget of running time, over resumptions")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(".cache/tiny"))
@@ -46,21 +48,26 @@ def parse(arguments: list[str]) -> tuple[str, Options]:
     parser.add_argument("--unet", default="64,96,128", help="UNet channels at 16, 8 and 4 pixels")
     parser.add_argument("--grid-minutes", type=float, default=10.0)
     given = parser.parse_args(arguments)
-    minutes = PARTS[given.part][2] if given.minutes is None else given.minutes
-    return given.part, Options(
-        out=given.out, minutes=minutes, threads=given.threads, seed=given.seed,
+    if given.part == ALL and given.minutes is not None:
+        parser.error("--minutes is the budget of one part; with `all` every part has its own")
+    options = Options(
+        out=given.out, minutes=0.0, threads=given.threads, seed=given.seed,
         scenes=given.scenes, held_out=given.held_out, captions=given.captions,
         latent_channels=given.latent_channels, grid_minutes=given.grid_minutes,
         unet=tuple(int(width) for width in given.unet.split(",")),
     )  # fmt: skip
+    return [
+        (part, replace(options, minutes=PARTS[part][2] if given.minutes is None else given.minutes))
+        for part in (PARTS if given.part == ALL else [given.part])
+    ]
 
 
 def main() -> int:
-    """Run one part; a user's error is one sentence and exit code 2."""
-    part, options = parse(sys.argv[1:])
-    module, function, _ = PARTS[part]
+    """Run the parts; a user's error is one sentence and exit code 2."""
     try:
-        getattr(importlib.import_module(f"t2ibench.tiny.recipe.{module}"), function)(options)
+        for part, options in parse(sys.argv[1:]):
+            module, function, _ = PARTS[part]
+            getattr(importlib.import_module(f"t2ibench.tiny.recipe.{module}"), function)(options)
     except UserError as error:
         print(error, file=sys.stderr)
         return EXIT_CODE

@@ -112,7 +112,7 @@ def zero_shot(model: nn.Module, texts: Texts, scenes: data.Scenes) -> dict[str, 
 
 def train(options: Options) -> None:
     """Train until the budget is spent."""
-    device = common.start(options)
+    common.start(options)
     scenes = data.load(options)
     plain, surreal = data.load(options, "plain"), data.load(options, "surreal")
     images, texts, model = augment.scenes_as_seen(options, scenes.images), Texts(options, scenes), build()
@@ -123,7 +123,7 @@ def train(options: Options) -> None:
         pixels = augment.blur_some(augment.recolour(pixels, rng), rng)
         half = len(chosen) // 2
         tokens = texts.draw(chosen[:half], rows[:half, 0] < 0, rng)
-        with common.half(device):
+        with common.half(loop.CPU):
             seen = embed_images(model, pixels)
         read = embed_texts(model, torch.cat([texts.templates, tokens]))  # faster in float32: the matrices are small
         scale = model.logit_scale.clamp(max=MOST_SCALE).exp()  # type: ignore[operator]

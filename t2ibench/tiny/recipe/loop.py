@@ -1,4 +1,7 @@
-"""The training loop of the judges and of the restorer: budget, checkpoint, averages, log lines, held-out figures."""
+"""The training loop of the judges and of the restorer: budget, checkpoint, averages, log lines, held-out figures.
+
+These parts train on the processor, also where there is a GPU: on one core they need minutes.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +13,22 @@ from torch import Tensor, nn
 from t2ibench.tiny.recipe import common
 from t2ibench.tiny.recipe.common import Clock, Ema, Meter, Options
 
+CPU = torch.device("cpu")
 EVALUATE_SECONDS = 120.0
 WARM_UP_STEPS = 100
 
 
 class WholeEma(Ema):
-    """The average of parameters and of floating-point buffers, such as the statistics of batch normalisation."""
+    """The average of parameters and of stored floating-point buffers: the statistics of batch normalisation.
+
+    Buffers that are not stored are constants, such as a mask of minus infinity, of which no average can be taken.
+    """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         super().__init__([model], decay)
-        self.parameters += [b for b in model.buffers() if b.is_floating_point()]  # type: ignore[arg-type]
+        kept = model.state_dict(keep_vars=True).values()  # not the masks: minus infinity has no average
+        known = {id(parameter) for parameter in self.parameters}
+        self.parameters += [value for value in kept if value.is_floating_point() and id(value) not in known]
         self.values = [p.detach().clone() for p in self.parameters]
 
 

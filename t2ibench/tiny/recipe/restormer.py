@@ -92,7 +92,7 @@ def crops(images: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
     padded = np.pad(images, ((0, 0), (RADIUS, RADIUS), (RADIUS, RADIUS), (0, 0)), mode="edge")
     corners = rng.integers(0, padded.shape[1] - size + 1, (len(images), 2))
     cut = [image[y : y + size, x : x + size] for image, (y, x) in zip(padded, corners, strict=True)]
-    turned = [np.rot90(part, rng.integers(4)) for part in cut]
+    turned = [np.rot90(part, int(rng.integers(4))) for part in cut]
     return augment.unit(np.stack(turned))
 
 
@@ -110,7 +110,7 @@ def decibels(first: Tensor, second: Tensor) -> float:
 
 def train(options: Options) -> None:
     """Train until the budget is spent."""
-    device = common.start(options)
+    common.start(options)
     scenes, model = data.load(options), build()
     held = data.load(options, "plain").images[:HELD_OUT]
     sharp, soft = augment.unit(held), blur_scenes(held, seed=common.HELD_OUT_SEED)
@@ -119,7 +119,7 @@ def train(options: Options) -> None:
         rng = np.random.default_rng([options.seed, 5, step])
         wide = crops(scenes.images[chosen], rng)
         wanted = wide[..., RADIUS:-RADIUS, RADIUS:-RADIUS]
-        with common.half(device):
+        with common.half(loop.CPU):
             made = model(blurred(wide, [draw_kernel(rng) for _ in chosen]))
         return loss_between(made.float(), wanted)
 

@@ -120,7 +120,7 @@ def report_line(model: nn.Module, plain: data.Scenes, surreal: data.Scenes) -> s
 
 def train(options: Options) -> None:
     """Train until the budget is spent."""
-    device = common.start(options)
+    common.start(options)
     scenes = data.load(options)
     plain, surreal = data.load(options, "plain"), data.load(options, "surreal")
     images, boxes = augment.scenes_as_seen(options, scenes.images), Boxes(scenes)
@@ -131,7 +131,7 @@ def train(options: Options) -> None:
         rng = np.random.default_rng([options.seed, 2, step])
         pixels, rows = picture(images[chosen], rng)
         targets, _ = boxes.of(chosen, rows)
-        with common.half(device):
+        with common.half(loop.CPU):
             made = model(pixels)
         made = {"feats": made["feats"], "boxes": made["boxes"].float(), "scores": made["scores"].float()}
         loss: Tensor = criterion(made, targets)[0].sum() / len(chosen)
