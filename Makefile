@@ -6,11 +6,11 @@ BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 RUN := PATH="$(BIN):$$PATH" PYTHONPATH=. "$(BIN)/python"
 INSTALLER ?= uv
-INSTALL_pip = "$(BIN)/python" -m pip install --quiet --require-hashes -r requirements.lock
+INSTALL_pip = "$(BIN)/python" -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 # uv is itself in the lock: pip installs that one entry, uv the rest, in seconds instead of many minutes
 INSTALL_uv = sed -n '/^uv==/,/^    \# via/p' requirements.lock > "$(VENV)/uv.lock" && \
 	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$(VENV)/uv.lock" && \
-	"$(BIN)/python" -m uv pip install --quiet --python "$(BIN)/python" --require-hashes -r requirements.lock
+	"$(BIN)/python" -m uv pip install --quiet --python "$(BIN)/python" --no-deps --require-hashes -r requirements.lock
 export DVC_NO_ANALYTICS = 1
 export DVC_SITE_CACHE_DIR = .cache/dvc
 export MLFLOW_DISABLE_TELEMETRY = true
