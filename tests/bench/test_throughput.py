@@ -1,8 +1,8 @@
 """Throughput of each stage's engine through the harness, beside the best plain use of the same library.
 
-`make bench` prints the table; each row's `extra_info` holds images per second and the ratio to the plain use, taken side
-by side in one run, because the machine's own speed drifts. Nothing here asserts a time. T2IBENCH_BENCH_SMALL=1 runs each
-once on a handful of images: for function, not for figures.
+`make bench` prints the table; `extra_info` of a row holds images per second and the ratio to the plain use, taken
+side by side in one run, because the machine's own speed drifts. Nothing here asserts a time.
+T2IBENCH_BENCH_SMALL=1 runs each once on a handful of images: for function, not for figures.
 """
 
 import os

@@ -52,7 +52,7 @@ def build_unet(channels: tuple[int, ...], latent_channels: int) -> Any:
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         attention_head_dim=4,  # in diffusers this is the number of heads
         cross_attention_dim=TEXT_WIDTH,
-    )  # fmt: skip
+    )
     if not torch.cuda.is_available():
         unet.set_attn_processor(AttnProcessor())  # faster than SDPA when training on a CPU
     return unet
@@ -68,7 +68,7 @@ def build_text(words: Any) -> Any:
             projection_dim=TEXT_WIDTH, num_hidden_layers=2, num_attention_heads=4,
             max_position_embeddings=tokenizer.LENGTH, bos_token_id=words.bos_token_id,
             eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id,
-        )  # fmt: skip
+        )
     )
 
 

@@ -182,10 +182,7 @@ def _body(canvas: Canvas, name: str, coat: Coat, pose: str, place: Place, ground
             cx, share = 63.0, 0.78
         c = coat if same or style == "surreal" else rng.choice(
             [o for o in animals.COATS[name] if _far(o.main, coat.main) < 90])
-        if pose == "sit":
-            f = animals.sitting(name, c, rng)
-        else:
-            f = animals.side(name, c, pose, rng)
+        f = animals.sitting(name, c, rng) if pose == "sit" else animals.side(name, c, pose, rng)
         if k.count == 1:
             _dress(f, 0.7 if style == "surreal" else 0.08, k, rng)
         names.append(name)
