@@ -168,6 +168,8 @@ def on_images(root: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for table in sorted(root.glob("*/metadata.jsonl")):
         samples = read_rows(table, Sample, "dvc repro images")
+        if not samples:
+            continue
         images = [read_picture(table.parent / sample.file_name, "dvc repro images") for sample in samples]
         true = [sample.class_name for sample in samples]
         found[table.parent.name] = {name: shares(judge(images), true) for name, judge in judges().items()}

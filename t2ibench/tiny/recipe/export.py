@@ -35,9 +35,9 @@ def write_state(model: nn.Module, path: Path) -> None:
 
 def write_pipeline(options: Options, part: str, folder: Path) -> None:
     """A whole StableDiffusionPipeline folder of `diffusion` or `standin`."""
-    from t2ibench.tiny.recipe import diffusion, vae
+    from t2ibench.tiny.recipe import networks, vae
 
-    pipe = diffusion.pipeline(diffusion.load(options, part), vae.load(options))
+    pipe = networks.pipeline(networks.load(options, part), vae.load(options))
     for module in (pipe.unet, pipe.text_encoder, pipe.vae):
         module.to(torch.float16)
     pipe.save_pretrained(str(folder), safe_serialization=True)

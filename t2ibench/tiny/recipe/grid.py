@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from t2ibench.tiny.recipe.diffusion import Networks, pipeline
+from t2ibench.tiny.recipe.networks import Networks, pipeline
 
 STEPS = 16
 GUIDANCE = 4.0
