@@ -13,11 +13,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from t2ibench.harness import config, executor
+from t2ibench.images import Made, plan
 from t2ibench.records import Prompt, Sample, file_digest, read_json, read_rows
 
 ROOT = Path(__file__).parents[1]
+COCO = ROOT.parent / "shared/coco/captions_val2017.json"
 SOURCE = "sd-caption"
 SMALL = ["study.classes=[cat,zebra,elephant]", "study.images_per_prompt=2", "prompts.coco.per_class=3",
          "~sources.sd-llm", "~sources.dalle3-llm", "images.sd.steps=4", "hardware.batch_size.images=4"]
@@ -184,3 +188,15 @@ def test_a_queued_experiment_shares_what_is_paid_for(repository: Path) -> None:
     assert made_since(repository, then) == []
     shown = json.loads(run(repository, "dvc", "exp", "show", "--json"))
     assert "0.4" in json.dumps(shown)
+
+
+@pytest.mark.skipif(not COCO.is_file(), reason="COCO's captions_val2017.json is not beside the project")
+def test_real_captions_of_coco_make_images() -> None:
+    params = config.load([f"prompts.coco.captions={COCO}", "prompts.coco.per_class=3"], folder=ROOT)
+    found = config.build(params.prompts["coco"], "prompts.coco", params)(params.study.classes, 7)
+    assert found.read == 25014
+    planned = plan(found.prompts, images_per_prompt=1, study_seed=7)
+    engine = config.build(params.images["sd"], "images.sd", params)
+    answers = [answer for _, answer in executor.run(engine, planned, lambda one: one.request, lambda n: None)]
+    assert len(answers) == 30
+    assert all(isinstance(answer, Made) and np.asarray(answer.image).std() > 10 for answer in answers)

@@ -52,12 +52,12 @@ def test_a_run_holds_what_a_reader_compares(workspace: Path, params: dict[str, A
     funnel = read_json(workspace / "results/filter/sd-llm.json")
     metrics = run.data.metrics
     assert metrics["accuracy"] == result["accuracy"]
-    assert metrics["accuracy_cat"] == result["per_class"]["cat"]["accuracy"]
-    assert metrics["clip_pass_rate_dog"] == funnel["clip_pass_rate_per_class"]["dog"]
-    assert metrics["published_dog"] == 0.9928
-    assert metrics["difference_cat"] == pytest.approx(metrics["accuracy_cat"] - 1.0, abs=1e-6)
-    assert metrics["images_per_second_images"] == 4.0
-    assert "images_per_second_images" not in by_name["sd-caption/base"].data.metrics
+    assert metrics["accuracy/cat"] == result["per_class"]["cat"]["accuracy"]
+    assert metrics["clip_pass_rate/dog"] == funnel["clip_pass_rate_per_class"]["dog"]
+    assert metrics["published/dog"] == 0.9928
+    assert metrics["difference/cat"] == pytest.approx(metrics["accuracy/cat"] - 1.0, abs=1e-6)
+    assert metrics["images_per_second/images"] == 4.0
+    assert "images_per_second/images" not in by_name["sd-caption/base"].data.metrics
     assert run.data.tags["variant"] == "base"
     assert run.data.params["images.steps"] == "20"
     data = [entry.dataset for entry in run.inputs.dataset_inputs]

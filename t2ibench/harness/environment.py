@@ -1,6 +1,7 @@
 """The environment of a stage: no telemetry, no surprise downloads, no chatter, all cores."""
 
 import os
+import warnings
 
 SETTINGS = {
     "DO_NOT_TRACK": "true",
@@ -21,3 +22,4 @@ def quiet() -> None:
     """Sets what the user has not set. Call it before a heavy library is imported."""
     for key, value in SETTINGS.items():
         os.environ.setdefault(key, value)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="torch")  # torch about its own torch.jit

@@ -85,20 +85,20 @@ def _metrics(funnel: Mapping[str, Any], result: Mapping[str, Any], rows: list[di
     found: dict[str, float | None] = {"accuracy_pooled": result["accuracy_pooled"], "images": result["n"],
                                       "accuracy": result["accuracy"], "clip_pass_rate": funnel["clip_pass_rate"]}
     for name, one in result["per_class"].items():
-        found[f"accuracy_{name}"] = one["accuracy"]
+        found[f"accuracy/{name}"] = one["accuracy"]
     for name, rate in funnel["clip_pass_rate_per_class"].items():
-        found[f"clip_pass_rate_{name}"] = rate
+        found[f"clip_pass_rate/{name}"] = rate
     for step in funnel["funnel"]:
-        found[f"funnel_{step['step']}"] = step["count"]
+        found[f"funnel/{step['step']}"] = step["count"]
     for row in rows:
-        suffix = "" if row["class"] == "average" else f"_{row['class']}"
+        suffix = "" if row["class"] == "average" else f"/{row['class']}"
         for key in ("published", "difference", "ci_low", "ci_high"):
             found[f"{key}{suffix}"] = row[key]
     return {key: float(value) for key, value in found.items() if value is not None}
 
 
 def _timings(folder: Path, params: Mapping[str, Any], source: str, variant: str) -> dict[str, float]:
-    """`<figure>_<stage>` of every stage whose clock was read on this machine."""
+    """`<figure>/<stage>` of every stage whose clock was read on this machine."""
     cells = {"prompts": params["sources"][source]["prompts"], "images": source, "filter": source,
              "deblur": f"{source}-{variant}", "evaluate": f"{source}-{variant}"}
     found: dict[str, float] = {}
@@ -106,7 +106,7 @@ def _timings(folder: Path, params: Mapping[str, Any], source: str, variant: str)
         path = folder / stage / f"{cells[stage]}.json"
         if path.is_file():
             reading = read_json(path)
-            found |= {f"{key}_{stage}": reading[key] for key in TIMED if reading[key] is not None}
+            found |= {f"{key}/{stage}": reading[key] for key in TIMED if reading[key] is not None}
     return found
 
 
