@@ -126,8 +126,7 @@ class Detector:
     def _model(self) -> Any:
         """The fused network on the device, ready to be called. Loaded on first use."""
         found = locate(self.weights)
-        _quiet()
-        import torch  # noqa: F401  # before ultralytics, which else takes one thread
+        quiet_ultralytics()
         from ultralytics.models import YOLO
 
         model: Any = YOLO(str(found.path)).model if _is_pickle(found) else self._from_safetensors(found, YOLO)
@@ -167,8 +166,11 @@ def _help(uri: str) -> str:
     return RESTORE if uri.startswith("tiny://") else "give models.detector a YOLOv8n folder or .pt file, or tiny://yolo"
 
 
-def _quiet() -> None:
-    """Keeps ultralytics from the network, from installing packages and from the home folder. Before its import."""
+def quiet_ultralytics() -> None:
+    """Keeps ultralytics from the network, from installing packages, from the home folder and from changing Pillow.
+
+    Call it before anything of ultralytics is imported.
+    """
     root = Path(os.environ.get("DVC_ROOT") or Path.cwd())
     for key, value in {
         "YOLO_OFFLINE": "1",
@@ -178,3 +180,8 @@ def _quiet() -> None:
         "YOLO_CONFIG_DIR": str((root / ".cache" / "yolo").resolve()),
     }.items():
         os.environ.setdefault(key, value)
+    import torch  # noqa: F401  # before ultralytics, which else takes one thread
+    from PIL import Image
+    from ultralytics.utils import patches
+
+    Image.open = patches._image_open  # Pillow's own: theirs asks for a HEIF plugin where a picture is damaged

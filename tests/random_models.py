@@ -24,7 +24,7 @@ def coco_names() -> list[str]:
     """COCO's 80 class names, from ultralytics' own list."""
     from t2ibench import detector
 
-    detector._quiet()
+    detector.quiet_ultralytics()
     from ultralytics.cfg import ROOT
     from ultralytics.utils import YAML
 
@@ -37,7 +37,7 @@ def write_yolo(folder: Path, names: list[str] | None = None) -> str:
 
     from t2ibench import detector
 
-    detector._quiet()
+    detector.quiet_ultralytics()
     from ultralytics.nn.tasks import DetectionModel
 
     folder.mkdir(parents=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from random_models import CPU, coco_names, noise, write_yolo
 
-from t2ibench.detector import Detector
+from t2ibench.detector import Detector, quiet_ultralytics
 from t2ibench.errors import ConfigError, MissingError
 from t2ibench.records import CLASSES
 
@@ -179,3 +179,13 @@ def test_importing_the_stages_imports_nothing_heavy() -> None:
     code += "heavy = {'torch', 'ultralytics', 'open_clip', 'spandrel', 'spandrel_extra_arches', 'cv2', 'PIL'}\n"
     code += "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_pillow_stays_as_it_was_so_that_a_damaged_picture_is_an_error_of_its_own(tmp_path: Path) -> None:
+    from PIL import Image, UnidentifiedImageError
+
+    quiet_ultralytics()
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"no picture")
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(damaged)

@@ -26,9 +26,9 @@ GAINS = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5, overlap_mask=True)  # ultraly
 
 def coco_names() -> dict[int, str]:
     """COCO's 80 names by number, from ultralytics' own list."""
-    from t2ibench.detector import _quiet
+    from t2ibench.detector import quiet_ultralytics
 
-    _quiet()
+    quiet_ultralytics()
     from ultralytics.utils import ROOT, YAML
 
     return {int(number): str(name) for number, name in YAML.load(ROOT / "cfg/datasets/coco.yaml")["names"].items()}
@@ -36,9 +36,9 @@ def coco_names() -> dict[int, str]:
 
 def build(kind: str = "yolov8n") -> nn.Module:
     """A fresh network of 80 classes with the loss's settings. kind: `yolov8n` or `yolov8n-seg`."""
-    from t2ibench.detector import _quiet
+    from t2ibench.detector import quiet_ultralytics
 
-    _quiet()
+    quiet_ultralytics()
     from ultralytics.models import YOLO
 
     model: nn.Module = YOLO(f"{kind}.yaml", task="segment" if kind.endswith("seg") else "detect", verbose=False).model
