@@ -4,7 +4,8 @@ from pathlib import Path
 
 from t2ibench.harness.stage import Stage, fresh, main, no_cells
 from t2ibench.records import write_bytes
-from t2ibench.report import build, figures, load
+from t2ibench.report import load
+from t2ibench.report.page import build, figures
 
 
 def run(stage: Stage) -> None:

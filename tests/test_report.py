@@ -18,7 +18,9 @@ from t2ibench.compare import AVERAGE
 from t2ibench.errors import ConfigError, MissingError
 from t2ibench.pictures import encode_png
 from t2ibench.records import CLASSES, Prediction, Sample, read_json, read_rows, write_bytes, write_json, write_rows
-from t2ibench.report import Settings, build, figures, grids, load, sample_grid
+from t2ibench.report import Settings, load
+from t2ibench.report.grid import grids, sample_grid
+from t2ibench.report.page import build, figures
 
 SOURCES = ("sd-llm", "dalle3-llm")
 SECTIONS = ["ran", "pipeline", "preview", "funnel", "tables", "accuracy", "confusion", "failures"]

@@ -2,16 +2,14 @@
 
 Contract of the stage:
 
-    load(root, params)   -> ReportInputs: all that is shown, read and checked; cells come from params.yaml
-    build(inputs)        -> the page as a string, for data/report/index.html
-    figures(inputs)      -> {name: PNG bytes} of every chart and grid, for data/report/figures/<name>.png
-    grids(inputs)        -> {name: picture} of the sample grids alone
+    load(root, params)      -> ReportInputs: all that is shown, read and checked; cells come from params.yaml
+    page.build(inputs)      -> the page as a string, for data/report/index.html
+    page.figures(inputs)    -> {name: PNG bytes} of every chart and grid, for data/report/figures/<name>.png
+    grid.grids(inputs)      -> {name: picture} of the sample grids alone
 
 The page asks nothing of a network, holds no clock, host or path, and equal results give equal bytes.
 """
 
-from t2ibench.report.grid import grids, sample_grid
 from t2ibench.report.inputs import Cell, ReportInputs, Settings, load
-from t2ibench.report.page import build, figures
 
-__all__ = ["Cell", "ReportInputs", "Settings", "build", "figures", "grids", "load", "sample_grid"]
+__all__ = ["Cell", "ReportInputs", "Settings", "load"]

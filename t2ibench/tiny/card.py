@@ -28,7 +28,7 @@ CPU = Hardware(
     name="cpu", device="cpu", dtype="float32", batch_size={"images": 16, "filter": 32, "deblur": 16, "evaluate": 32}
 )
 CONFIDENCE, SIZE, TEMPLATE = 0.25, 64, "a photo of a {class_name}"
-STEPS, GUIDANCE = 16, 2.5
+STEPS, GUIDANCE = 12, 2.5
 
 Image = NDArray[np.uint8]
 Judge = Callable[[Sequence[Image]], list[str]]
