@@ -46,7 +46,7 @@ ui: $(READY) ## open the MLflow UI on 127.0.0.1:5000 (PORT=… for another)
 	@$(RUN) -m t2ibench.track.ui --port $(or $(PORT),5000)
 
 bench: $(READY) ## measure the stages' throughput
-	@$(RUN) -m pytest tests/bench --benchmark-enable --benchmark-only -q -p no:cacheprovider
+	@$(RUN) -m pytest tests/bench --benchmark-enable --benchmark-only -q -s -p no:cacheprovider
 
 tiny: $(READY) ## train the bundled models again, from the first scene on; hours on two cores
 	@$(RUN) -m t2ibench.tiny.recipe all
