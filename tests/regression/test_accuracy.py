@@ -53,7 +53,7 @@ def test_the_last_runs_accuracies_are_the_committed_ones(params: config.Params) 
 @pytest.mark.parametrize("victim", ["cat", "giraffe"])
 def test_predictions_flipped_for_one_class_are_found(victim: str) -> None:
     planted = json.loads(json.dumps(BASELINE["cells"]))
-    cell = next(iter(planted))
+    cell = "sd-llm/base"
     planted[cell][victim]["correct"] = planted[cell][victim]["n"] - planted[cell][victim]["correct"]
     assert [text.split(":")[0] for text in changed(BASELINE["cells"], planted)] == [f"{cell} {victim}"]
 
