@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from t2ibench.errors import EXIT_CODE, UserError
-from t2ibench.hardware import Hardware
+from t2ibench.errors import EXIT_CODE, ConfigError, UserError
+from t2ibench.harness import config, executor
 from t2ibench.pictures import read_picture
 from t2ibench.records import Sample, read_rows, write_bytes, write_json
 from t2ibench.tiny.scenes import CLASSES, draw_scene
@@ -24,11 +24,7 @@ from t2ibench.tiny.scenes import CLASSES, draw_scene
 HERE = Path(__file__).parent
 FRESH, SURREAL = 20_000_000, 21_000_000  # first seeds; training has seeds below 10,000,000
 BEGIN, END = "<!-- figures: python -m t2ibench.tiny.card -->", "<!-- end of figures -->"
-CPU = Hardware(
-    name="cpu", device="cpu", dtype="float32", batch_size={"images": 16, "filter": 32, "deblur": 16, "evaluate": 32}
-)
-CONFIDENCE, SIZE, TEMPLATE = 0.25, 64, "a photo of a {class_name}"
-STEPS, GUIDANCE = 12, 2.5
+SIZE = 64  # pixels, of a drawn scene
 
 Image = NDArray[np.uint8]
 Judge = Callable[[Sequence[Image]], list[str]]
@@ -40,25 +36,25 @@ def fresh_scenes(count: int, style: str, first: int) -> tuple[list[Image], list[
     return [draw_scene(first + number, name, style, SIZE).image for number, name in enumerate(names)], names
 
 
-def in_batches(engine: Callable[[Sequence[Image]], list[Any]], images: Sequence[Image], size: int) -> list[Any]:
-    """The engine's answers in batches of one size; the last one is filled with its last image."""
-    answers: list[Any] = []
-    for begin in range(0, len(images), size):
-        batch = list(images[begin : begin + size])
-        answers += engine(batch + [batch[-1]] * (size - len(batch)))[: len(batch)]
-    return answers
+def engine_of(stage: str, name: str) -> Any:
+    """An engine with the settings of params.yaml: what the card measures is what the pipeline runs."""
+    params = config.load()
+    if params.models.name != "tiny":
+        raise ConfigError("models.name", params.models.name, "tiny: the card is of the bundled models")
+    return config.build(getattr(params, stage)[name], f"{stage}.{name}", params)
+
+
+def answers(engine: Any, images: Sequence[Image]) -> list[Any]:
+    """The engine's answers, in the pipeline's own batches. images: of one size."""
+    return [answer for _, answer in executor.run(engine, images, lambda image: image, lambda count: None)]
 
 
 def judges() -> dict[str, Judge]:
     """`detector` and `clip`: images -> the class that each names first, or `none`."""
-    from t2ibench.evaluate.yolov8 import Yolov8
-    from t2ibench.filter.clip import ClipRanking
-
-    yolo = Yolov8("tiny://yolo", CONFIDENCE, SIZE, CLASSES, CPU)
-    clip = ClipRanking("tiny://clip", TEMPLATE, CLASSES, CPU)
+    yolo, clip = engine_of("evaluate", "yolov8"), engine_of("filter", "clip")
     return {
-        "detector": lambda images: [seen.predicted for seen in in_batches(yolo, images, yolo.batch_size)],
-        "clip": lambda images: [max(one, key=one.__getitem__) for one in in_batches(clip, images, clip.batch_size)],
+        "detector": lambda images: [seen.predicted for seen in answers(yolo, images)],
+        "clip": lambda images: [max(one, key=one.__getitem__) for one in answers(clip, images)],
     }
 
 
@@ -100,14 +96,13 @@ def vae_decibels(images: Sequence[Image]) -> float:
 
 def deblur_decibels(images: Sequence[Image]) -> dict[str, float]:
     """PSNR of blurred scenes before and after the restorer, and of sharp scenes after it."""
-    from t2ibench.deblur.restormer import Restormer
     from t2ibench.tiny.recipe.restormer import blur_scenes
 
     sharp = np.stack(images)
     soft = (blur_scenes(sharp, FRESH) * 255.0).round().permute(0, 2, 3, 1).numpy().astype(np.uint8)
-    engine = Restormer("tiny://restormer", CPU)
-    restored = np.stack(in_batches(engine, list(soft), engine.batch_size)).astype(np.float64)
-    kept = np.stack(in_batches(engine, list(images), engine.batch_size)).astype(np.float64)
+    engine = engine_of("deblur", "restormer")
+    restored = np.stack(answers(engine, list(soft))).astype(np.float64)
+    kept = np.stack(answers(engine, images)).astype(np.float64)
     wanted = sharp.astype(np.float64)
     before, after = decibels(soft.astype(np.float64), wanted), decibels(restored, wanted)
     return {
@@ -177,13 +172,8 @@ def on_images(root: Path) -> dict[str, Any]:
 
 
 def sampling_seconds(batches: int) -> list[float]:
-    """Seconds an image, one value for each batch of 16 after a first one that warms up."""
-    from t2ibench.images.sd import StableDiffusion
-
-    engine = StableDiffusion(
-        weights="tiny://sd", steps=STEPS, guidance=GUIDANCE, scheduler="dpmsolver++", size=SIZE,
-        negative_prompt="", hardware=CPU,
-    )  # fmt: skip
+    """Seconds an image, one value for each of the pipeline's batches after a first one that warms up."""
+    engine = engine_of("images", "sd")
     taken = []
     for number in range(batches + 1):
         pairs = [(f"a photo of a {CLASSES[n % len(CLASSES)]}", number * 100 + n) for n in range(engine.batch_size)]
@@ -261,9 +251,7 @@ def main() -> int:
     write_json(given.out / "card.json", card)
     put_table(given.out / "README.md", rows)
     print("\n".join(rows))
-    print(
-        f"\nsampling, {STEPS} steps, batches of {CPU.batch_size['images']}: {min(taken):.3f} to {max(taken):.3f} s an"
-    )
+    print(f"\nsampling, as params.yaml has it: {min(taken):.3f} to {max(taken):.3f} s an")
     print("image on this machine now, with all its cores (goal: 0.15 s on two idle ones)")
     if not card["sources"]:
         print(f"{given.images} holds no generated images: run dvc repro first for the sources' figures")
