@@ -1,4 +1,4 @@
-"""YOLOv8 as the judge of the filter's people step and of the evaluate stage: the one place that loads ultralytics.
+"""YOLOv8 as the judge of the filter's people step and of the evaluate stage: the one place that loads its weights.
 
 A folder with a safetensors state dict of YOLOv8n and `names.json` ({"0": "person", ...} or a list), or a `.pt` file of
 the ultralytics hub. Only for a `.pt` a pickle is read: give one that you trust.
@@ -15,7 +15,8 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from pickle import UnpicklingError
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,10 @@ class Box(NamedTuple):
 class Detector:
     """A YOLOv8 detector. image_size: the longer side in pixels to which images are scaled, a multiple of 32."""
 
+    role: ClassVar[str] = "detector"
+    task: ClassVar[str] = "detect"
+    network: ClassVar[str] = "YOLOv8n"
+
     def __init__(self, weights: str, hardware: Hardware, image_size: int) -> None:
         if image_size < STRIDE or image_size % STRIDE:
             raise ConfigError("image_size", image_size, f"a multiple of {STRIDE} pixels, from {STRIDE}")
@@ -64,12 +69,12 @@ class Detector:
         found = locate(self.weights)
         if _is_pickle(found):
             return dict(self._model.names)
-        file = _folder_file(self.weights, found, "names.json")
+        file = self._file(found, "names.json")
         try:
             read = json.loads(file.read_text(encoding="utf-8"))
             return {int(number): str(name) for number, name in _pairs(read)}
         except (ValueError, AttributeError) as error:
-            raise MissingError(f"{file} does not hold class names ({error})", _help(self.weights)) from None
+            raise MissingError(f"{file} does not hold class names ({error})", self._help) from None
 
     def numbers(self, classes: Iterable[str], key: str) -> dict[str, int]:
         """{class: its number}. Raises ConfigError under `key` for the first class that the detector does not know."""
@@ -88,14 +93,29 @@ class Detector:
         counts as its best class only, even where that class is not among `class_ids`.
         Raises MissingError where the weights are absent or not YOLOv8n's.
         """
-        import torch
+        rows, _ = self._found(images, class_ids, confidence, max_det)
+        return [[Box(int(r[5]), r[4], (r[0], r[1], r[2], r[3])) for r in found.tolist()] for found in rows]
 
+    def _found(
+        self, images: Sequence[Image], class_ids: Collection[int], confidence: float, max_det: int
+    ) -> tuple[list[Any], Any]:
+        """One forward: per image float32 [K, 6 + what the head adds], surest first, of x0, y0, x1, y1 in the image's
+        own pixels, confidence, class; and what the head gives beside its boxes (None for a detector)."""
         if len({image.shape for image in images}) != 1:
             raise ValueError("the images of one batch have to have one size")
+        model = self._model  # first: it quietens ultralytics
+        import torch
+        from ultralytics.utils.ops import scale_boxes
+
+        height, width = images[0].shape[:2]
         with torch.inference_mode():
             pixels = self._pixels(images)
-            rows = self._suppress(self._model(pixels)[0], class_ids, confidence, max_det)
-            return [self._boxes(found, pixels, images[0]) for found in rows]
+            made = model(pixels)[0]
+            raw, beside = made if isinstance(made, tuple) else (made, None)
+            rows = self._suppress(raw, class_ids, confidence, max_det)
+            for found in rows:
+                scale_boxes((pixels.shape[2], pixels.shape[3]), found[:, :4], (height, width))
+        return rows, beside
 
     def _pixels(self, images: Sequence[Image]) -> Any:
         """float32 [N, 3, H, W] in [0, 1]: scaled, and padded with grey to the smallest multiple of 32."""
@@ -106,21 +126,13 @@ class Detector:
         stacked = torch.from_numpy(np.stack([np.asarray(fit(image=image)) for image in images]))
         return stacked.to(self.hardware.device).permute(0, 3, 1, 2).contiguous().float().div_(255)
 
-    def _suppress(self, raw: Any, class_ids: Collection[int], confidence: float, max_det: int) -> Any:
+    def _suppress(self, raw: Any, class_ids: Collection[int], confidence: float, max_det: int) -> list[Any]:
         """Non-maximum suppression without a clock."""
         import torchvision  # noqa: F401  # ultralytics takes torchvision's NMS only where it is already imported
         from ultralytics.utils.nms import non_max_suppression
 
-        return non_max_suppression(
-            raw, confidence, IOU, classes=sorted(class_ids), max_det=max_det, max_time_img=math.inf
-        )
-
-    def _boxes(self, rows: Any, pixels: Any, image: Image) -> list[Box]:
-        """Rows (x0, y0, x1, y1, confidence, class) in the network's pixels as boxes in the image itself."""
-        from ultralytics.utils.ops import scale_boxes
-
-        scale_boxes((pixels.shape[2], pixels.shape[3]), rows[:, :4], (image.shape[0], image.shape[1]))
-        return [Box(int(r[5]), float(r[4]), (r[0], r[1], r[2], r[3])) for r in rows.cpu().tolist()]
+        settings = {"classes": sorted(class_ids), "max_det": max_det, "nc": len(self.names)}
+        return list(non_max_suppression(raw, confidence, IOU, max_time_img=math.inf, **settings))
 
     @cached_property
     def _model(self) -> Any:
@@ -129,21 +141,54 @@ class Detector:
         quiet_ultralytics()
         from ultralytics.models import YOLO
 
-        model: Any = YOLO(str(found.path)).model if _is_pickle(found) else self._from_safetensors(found, YOLO)
+        model: Any = self._from_pickle(found, YOLO) if _is_pickle(found) else self._from_safetensors(found, YOLO)
         return model.float().eval().fuse(verbose=False).to(self.hardware.device)
 
+    def _from_pickle(self, found: Weights, yolo: Any) -> Any:
+        try:
+            made = yolo(str(found.path))
+        except (RuntimeError, TypeError, EOFError, UnpicklingError) as error:
+            raise self._strange(found.path, error) from None
+        if made.task != self.task:
+            raise MissingError(f"{found.path} is made to {made.task}, and has to {self.task}", self._help)
+        return made.model
+
     def _from_safetensors(self, found: Weights, yolo: Any) -> Any:
+        model = yolo(f"{self.network.lower()}.yaml", task=self.task, verbose=False).model
+        try:
+            model.load_state_dict(self._state(found), strict=True)
+        except RuntimeError as error:
+            raise self._strange(found.path, error) from None
+        return model
+
+    def _state(self, found: Weights) -> dict[str, Any]:
+        """The network's state dict."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        file = _folder_file(self.weights, found, "*.safetensors")
-        model = yolo("yolov8n.yaml", task="detect", verbose=False).model
+        file = self._file(found, "*.safetensors")
         try:
-            model.load_state_dict(load_file(file), strict=True)
-        except (SafetensorError, RuntimeError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise MissingError(f"{file} does not hold a YOLOv8n of 80 classes ({first})", _help(self.weights)) from None
-        return model
+            return dict(load_file(file))
+        except SafetensorError as error:
+            raise self._strange(file, error) from None
+
+    def _file(self, found: Weights, pattern: str) -> Path:
+        """The one file of a weights folder that fits the pattern."""
+        files = sorted(found.path.glob(pattern)) if found.path.is_dir() else []
+        if len(files) != 1:
+            raise MissingError(f"{self.weights} has {len(files)} files {pattern}, and has to have one", self._help)
+        return files[0]
+
+    def _strange(self, path: Path, error: Exception) -> MissingError:
+        first = (str(error).strip().splitlines() or ["it ends too soon"])[0]
+        return MissingError(f"{path} does not hold a {self.network} of 80 classes ({first})", self._help)
+
+    @property
+    def _help(self) -> str:
+        if self.weights.startswith("tiny://"):
+            return RESTORE
+        bundled = "tiny://yolo" + self.network.removeprefix("YOLOv8n")
+        return f"give models.{self.role} a {self.network} folder or .pt file, or {bundled}"
 
 
 def _pairs(names: Any) -> Iterable[tuple[Any, Any]]:
@@ -152,18 +197,6 @@ def _pairs(names: Any) -> Iterable[tuple[Any, Any]]:
 
 def _is_pickle(found: Weights) -> bool:
     return found.path.suffix == ".pt"
-
-
-def _folder_file(uri: str, found: Weights, pattern: str) -> Path:
-    """The one file of a weights folder that fits the pattern."""
-    files = sorted(found.path.glob(pattern)) if found.path.is_dir() else []
-    if len(files) != 1:
-        raise MissingError(f"{uri} has {len(files)} files {pattern}, and has to have one", _help(uri))
-    return files[0]
-
-
-def _help(uri: str) -> str:
-    return RESTORE if uri.startswith("tiny://") else "give models.detector a YOLOv8n folder or .pt file, or tiny://yolo"
 
 
 def quiet_ultralytics() -> None:

@@ -119,8 +119,10 @@ class Failure(Record):
 @dataclass(frozen=True, kw_only=True)
 class Decision(Record):
     """What the filter decided of an image. reason: empty where kept, else the first step that rejected it
-    (`clip`, `black`, `flat`, `people`); clip_class: the class that CLIP ranks first; clip_scores: cosine in
-    [-1, 1] per class; people: the detector's highest confidence in [0, 1] that a person is there."""
+    (`clip`, `black`, `flat`, `duplicate`, `people`, `review`); clip_class: the class that CLIP ranks first;
+    clip_scores: cosine in [-1, 1] per class; duplicate_of: the id of the image that it repeats, else empty; people:
+    the detector's highest confidence in [0, 1] that a person is there; review: `keep`, `reject`, or empty where
+    nobody looked at it."""
 
     id: str
     class_name: str
@@ -131,18 +133,35 @@ class Decision(Record):
     brightness: float
     contrast: float
     people: float
+    duplicate_of: str = ""
+    review: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction(Record):
     """What the judge saw in an image: the top box's class or `none`, its confidence in [0, 1], its box
-    (x0, y0, x1, y1 in pixels) or null."""
+    (x0, y0, x1, y1 in pixels) or null; runner_up: the surest box's class among the other classes, or `none`."""
 
     id: str
     class_name: str
     predicted: str
     confidence: float
     box: tuple[float, float, float, float] | None
+    runner_up: str = NONE
+    runner_up_confidence: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmentation(Record):
+    """The surest mask of an image: its class or `none`, its confidence and the share of the image that it covers, both
+    in [0, 1], and the outline of its largest part, [[x, y], ...] in pixels, empty for `none`."""
+
+    id: str
+    class_name: str
+    predicted: str
+    confidence: float
+    area: float
+    outline: list[list[float]]
 
 
 R = TypeVar("R", bound=Record)

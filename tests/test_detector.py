@@ -1,6 +1,7 @@
 """detector: YOLOv8 from safetensors gives ultralytics' own boxes, and an image's boxes are its own."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -173,8 +174,35 @@ def test_truncated_or_other_weights_are_missing(tmp_path: Path) -> None:
         Detector(str(tmp_path / "yolo"), CPU, 64)([noise(1)], ALL, 0.25, 1)
 
 
+def test_a_pt_file_of_another_task_or_a_truncated_one_is_missing(weights: str, tmp_path: Path) -> None:
+    from ultralytics import YOLO
+
+    file = tmp_path / "yolov8n.pt"
+    YOLO("yolov8n-seg.yaml", task="segment").save(file)
+    with pytest.raises(MissingError, match="made to segment, and has to detect"):
+        Detector(str(file), CPU, 64)([noise(1)], ALL, 0.25, 1)
+    for payload in (file.read_bytes()[:100_000], b"no weights", b""):
+        other = tmp_path / f"{len(payload)}.pt"
+        other.write_bytes(payload)
+        with pytest.raises(MissingError, match="does not hold a YOLOv8n"):
+            Detector(str(other), CPU, 64)([noise(1)], ALL, 0.25, 1)
+
+
+def test_the_home_folder_stays_empty(weights: str, tmp_path: Path) -> None:
+    home, work = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    code = f"import sys; sys.path[:0] = {sys.path!r}\n"
+    code += "from random_models import CPU, noise\nfrom t2ibench.detector import Detector\n"
+    code += f"Detector({weights!r}, CPU, 64)([noise(1)], [0], 0.25, 1)"
+    keep = {key: os.environ[key] for key in ("PATH", "OMP_NUM_THREADS") if key in os.environ}
+    subprocess.run([sys.executable, "-c", code], cwd=work, env=keep | {"HOME": str(home)}, check=True)
+    assert not list(home.iterdir())
+
+
 def test_importing_the_stages_imports_nothing_heavy() -> None:
-    modules = "detector filter filter.clip filter.quality filter.people deblur.none deblur.restormer evaluate.yolov8"
+    modules = "detector filter filter.clip filter.quality filter.people deblur.none deblur.restormer "
+    modules += "segmenter evaluate evaluate.funnel evaluate.look evaluate.overlay evaluate.segment evaluate.yolov8"
     code = "import sys\n" + "".join(f"import t2ibench.{name}\n" for name in modules.split())
     code += "heavy = {'torch', 'ultralytics', 'open_clip', 'spandrel', 'spandrel_extra_arches', 'cv2', 'PIL'}\n"
     code += "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"

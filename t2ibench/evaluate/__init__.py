@@ -1,34 +1,71 @@
 """evaluate: does a detector see the class that an image was made to show (IEIE 2026, sections 3.2.2 and 3.2.3)?
 
-An engine is a batch function from images (uint8 HWC RGB) to one `Seen` an image. `score` counts: it is pure.
+Two engines look, each a batch function from images (uint8 HWC RGB): `yolov8.Yolov8` to one `Seen` an image, and
+`segment.Segment` to one `Masked`. `score` and `summary` count, `funnel.funnel` counts step by step: all are pure.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from t2ibench.records import NONE, Prediction, Sample
+import numpy as np
+from numpy.typing import NDArray
+
+from t2ibench.records import NONE, Prediction, Sample, Segmentation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
     """What the judge saw. predicted: a class or `none`; confidence in [0, 1], 0 for `none`; box: x0, y0, x1, y1 in
-    pixels, or None."""
+    pixels, or None; runner_up: the surest class among the others, or `none`, with its confidence."""
 
     predicted: str
     confidence: float
     box: tuple[float, float, float, float] | None
+    runner_up: str = NONE
+    runner_up_confidence: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masked:
+    """The surest mask: bool [H, W], all False for `none`. predicted, confidence: as in `Seen`; area: share of the
+    image in [0, 1]; outline of the largest part: [[x, y], ...], the centres of its border's pixels."""
+
+    predicted: str
+    confidence: float
+    area: float
+    outline: list[list[float]]
+    mask: NDArray[np.bool_]
 
 
 def predictions(samples: Sequence[Sample], seen: Sequence[Seen]) -> list[Prediction]:
     """The rows of predictions.jsonl, in the order of the samples. Raises ValueError where the lengths differ."""
     return [
         Prediction(
-            id=sample.id, class_name=sample.class_name, predicted=one.predicted, confidence=one.confidence, box=one.box
+            id=sample.id,
+            class_name=sample.class_name,
+            predicted=one.predicted,
+            confidence=one.confidence,
+            box=one.box,
+            runner_up=one.runner_up,
+            runner_up_confidence=one.runner_up_confidence,
         )
         for sample, one in zip(samples, seen, strict=True)
     ]
+
+
+def segmentation(sample: Sample, masked: Masked) -> Segmentation:
+    """The row of segmentations.jsonl."""
+    return Segmentation(
+        id=sample.id,
+        class_name=sample.class_name,
+        predicted=masked.predicted,
+        confidence=masked.confidence,
+        area=masked.area,
+        outline=masked.outline,
+    )
 
 
 def score(predicted: Sequence[Prediction], classes: Sequence[str]) -> dict[str, Any]:
@@ -58,3 +95,28 @@ def score(predicted: Sequence[Prediction], classes: Sequence[str]) -> dict[str, 
 
 def _share(correct: int, n: int) -> dict[str, Any]:
     return {"n": n, "correct": correct, "accuracy": correct / n if n else None}
+
+
+def summary(rows: Sequence[Segmentation], classes: Sequence[str]) -> dict[str, Any]:
+    """How many images have a mask, and one of their own class, overall and per class: the result's `segmentation`.
+
+    `fraction_right` in [0, 1] is the share of all images, None without images; `mean_confidence` is that of the masks,
+    None without masks. Raises ValueError for a class, true or predicted, that is not among `classes`.
+    """
+    for row in rows:
+        if row.class_name not in classes or row.predicted not in (*classes, NONE):
+            raise ValueError(f"{row.id}: {row.class_name} seen as {row.predicted} is not among {', '.join(classes)}")
+    per_class = {name: _masks([row for row in rows if row.class_name == name]) for name in classes}
+    return _masks(rows) | {"per_class": per_class}
+
+
+def _masks(rows: Sequence[Segmentation]) -> dict[str, Any]:
+    found = [row.confidence for row in rows if row.predicted != NONE]
+    right = sum(row.predicted == row.class_name for row in rows)
+    return {
+        "n": len(rows),
+        "with_mask": len(found),
+        "right_class": right,
+        "fraction_right": right / len(rows) if rows else None,
+        "mean_confidence": math.fsum(found) / len(found) if found else None,
+    }
