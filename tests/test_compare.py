@@ -1,34 +1,77 @@
 """Our results beside the published tables: every printed cell, every verdict with its reason, no crash."""
 
+import csv
 import io
 import json
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_workspace import NOTE, make_params
+from fake_workspace import NOTE, make_params, make_workspace
 from rich.console import Console
 
-from t2ibench.compare import AVERAGE, VERDICTS, Settings, as_console, as_markdown, compare, load, load_published
-from t2ibench.compare.published import NOTHING, TABLES, parse
+from t2ibench.compare import (
+    AVERAGE,
+    VERDICTS,
+    CellResult,
+    Published,
+    Settings,
+    accuracy_csv,
+    as_console,
+    as_markdown,
+    compare,
+    funnel_csv,
+    load,
+    load_filters,
+    load_published,
+    metrics,
+)
+from t2ibench.compare.assumed import assumed_ns
+from t2ibench.compare.pairs import pairs
+from t2ibench.compare.published import NOTHING
+from t2ibench.compare.verdicts import Evidence, decide
 from t2ibench.errors import ConfigError, MissingError
-from t2ibench.records import CLASSES, write_json
-from t2ibench.stats import Count, mean_of_proportions, wilson
+from t2ibench.records import CLASSES, Prediction, read_json, write_json, write_rows
+from t2ibench.stats import Count, Share, cluster_bootstrap, holm, mean_of_proportions, newcombe, p_of_zero, wilson
 
 CELLS = [f"{source}/{variant}" for source in ("sd-llm", "dalle3-llm", "sd-caption") for variant in ("base", "deblur")]
-SETTINGS = Settings(tables="ieie2026")
+SETTINGS = Settings(tables="ieie2026", draws=200)
 PUBLISHED = load_published("ieie2026")
 
 
-def results(correct: int = 36, n: int = 40, cells: list[str] = CELLS) -> dict[str, Any]:
-    """The same counts for each class of each cell."""
-    return {cell: {"per_class": {name: {"n": n, "correct": correct} for name in CLASSES}} for cell in cells}
+def seen(class_name: str, count: Count, per_prompt: int = 4) -> list[Prediction]:
+    """So many images of a class, the first ones right, of prompts with four images each."""
+    wrong = "dog" if class_name == "cat" else "cat"
+    return [
+        Prediction(id=f"{class_name}{i // per_prompt:03}-{i % per_prompt}", class_name=class_name, confidence=0.9,
+                   predicted=class_name if i < count.correct else wrong, box=None)
+        for i in range(count.n)
+    ]  # fmt: skip
 
 
-def run(found: dict[str, Any], classes: tuple[str, ...] = CLASSES, comparable: bool = False) -> dict[str, Any]:
+def result(counts: dict[str, Count], engine: str = "sd") -> CellResult:
+    rows = [row for name, count in counts.items() for row in seen(name, count)]
+    return CellResult(counts=counts, predictions=rows, engine=engine)
+
+
+def results(correct: int = 36, n: int = 40, cells: list[str] = CELLS, **other: Count) -> dict[str, CellResult]:
+    """The same counts for each class of each cell, but for the classes in `other`."""
+    return {cell: result({name: other.get(name, Count(correct, n)) for name in CLASSES}) for cell in cells}
+
+
+def as_published(n: int) -> dict[str, CellResult]:
+    """What a perfect replication with n images a class finds: the printed accuracies, as near as n allows."""
+    values = {(c.cell, c.class_name): c.value for c in PUBLISHED.cells}
+    return {cell: result({name: Count(round(n * values[cell, name]), n) for name in CLASSES}) for cell in CELLS}
+
+
+def run(found: dict[str, CellResult], classes: tuple[str, ...] = CLASSES, comparable: bool = False,
+        published: Published = PUBLISHED, settings: Settings = SETTINGS, **models: Any) -> dict[str, Any]:  # fmt: skip
     params = make_params(classes)
-    return compare(params["study"], params["models"] | {"comparable": comparable}, found, PUBLISHED, SETTINGS)
+    chosen = params["models"] | {"comparable": comparable} | models
+    return compare(params["study"], chosen, found, published, settings)
 
 
 def row(comparison: dict[str, Any], cell: str, class_name: str) -> dict[str, Any]:
@@ -36,63 +79,13 @@ def row(comparison: dict[str, Any], cell: str, class_name: str) -> dict[str, Any
     return dict(found)
 
 
-def test_the_tables_have_all_66_printed_cells() -> None:
-    assert len(PUBLISHED.cells) == 66
-    assert {(cell.table, cell.cell) for cell in PUBLISHED.cells} == {
-        (1, "sd-llm/base"), (1, "dalle3-llm/base"), (2, "sd-caption/base"),
-        (3, "sd-llm/deblur"), (3, "dalle3-llm/deblur"), (4, "sd-caption/deblur"),
-    }  # fmt: skip
-    for cell in CELLS:
-        assert [c.class_name for c in PUBLISHED.cells if c.cell == cell] == [*CLASSES, AVERAGE]
+# --- rows -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("cell", "total"),
-    [("sd-llm/base", 991.81), ("dalle3-llm/base", 872.5), ("sd-caption/base", 992.23),
-     ("sd-llm/deblur", 996.49), ("dalle3-llm/deblur", 877.5), ("sd-caption/deblur", 992.43)],
-)  # fmt: skip
-def test_a_columns_rows_add_up_to_the_sum_worked_out_by_hand(cell: str, total: float) -> None:
-    rows = [c.value for c in PUBLISHED.cells if c.cell == cell and c.class_name != AVERAGE]
-    assert 100 * sum(rows) == pytest.approx(total)
-
-
-def test_a_printed_number_keeps_its_decimals() -> None:
-    found = {(c.cell, c.class_name): c for c in PUBLISHED.cells}
-    dog, average = found["sd-llm/base", "dog"], found["sd-caption/deblur", AVERAGE]
-    assert (dog.printed, dog.decimals, dog.value) == ("99.28", 2, 0.9928)
-    assert (average.printed, average.decimals) == ("99.3", 1)
-    assert found["sd-llm/base", "cat"].decimals == 0
-
-
-def test_what_the_paper_does_not_print_is_unknown() -> None:
-    assert "sample_sizes" in PUBLISHED.unknown
-    assert all(cell.n is None for cell in PUBLISHED.cells)
-
-
-def test_a_paper_that_nobody_typed_in_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"compare\.tables: 'ieie1999'.*ieie2026"):
-        load_published("ieie1999")
-
-
-@pytest.mark.parametrize("printed", [99.3, "99,3", "nan", "-1"])
-def test_a_value_that_is_not_a_printed_number_is_refused_by_name(printed: object) -> None:
-    import yaml
-
-    document = yaml.safe_load((TABLES / "ieie2026.yaml").read_text())
-    document["tables"][0]["columns"][0]["values"]["dog"] = printed
-    with pytest.raises(ConfigError, match="table 1, Stable Diffusion, base, dog"):
-        parse(document)
-
-
-def test_bundled_models_are_never_comparable() -> None:
-    comparison = run(results())
-    assert {r["verdict"] for r in comparison["cells"]} == {"not comparable"}
-    assert {r["reason"] for r in comparison["cells"]} == {NOTE}
-
-
-def test_a_row_holds_the_counts_the_interval_and_the_difference() -> None:
+def test_a_row_holds_the_counts_the_intervals_and_the_difference() -> None:
     found = row(run(results(36, 40)), "dalle3-llm/base", "cow")
     assert (found["table"], found["n"], found["correct"], found["published_n"]) == (1, 40, 36, None)
+    assert (found["prompts"], found["published_n_assumed"]) == (10, 40)
     assert found["accuracy"] == 0.9
     assert (found["ci_low"], found["ci_high"]) == pytest.approx(wilson(36, 40), abs=1e-6)
     assert found["published"] == 0.7
@@ -100,13 +93,31 @@ def test_a_row_holds_the_counts_the_interval_and_the_difference() -> None:
 
 
 def test_the_average_is_the_mean_of_the_classes_not_of_the_images() -> None:
-    found = results(40, 40)
-    found["sd-llm/base"]["per_class"]["bear"] = {"n": 4, "correct": 0}
-    average = row(run(found), "sd-llm/base", AVERAGE)
+    average = row(run(results(40, 40, bear=Count(0, 4))), "sd-llm/base", AVERAGE)
     assert average["accuracy"] == pytest.approx(0.9)
     assert (average["n"], average["correct"]) == (364, 360)
     expected = mean_of_proportions([Count(40, 40)] * 9 + [Count(0, 4)])
     assert (average["ci_low"], average["ci_high"]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_interval_over_prompts_is_the_bootstraps_where_images_of_a_prompt_are_alike() -> None:
+    found = row(run(results(20, 40)), "sd-llm/base", "cat")  # five prompts all right, five all wrong
+    drawn = cluster_bootstrap([1.0] * 20 + [0.0] * 20, [i // 4 for i in range(40)], draws=200)
+    assert found["ci_prompt_low"] == pytest.approx(drawn.low) and found["ci_prompt_high"] == pytest.approx(drawn.high)
+    assert found["ci_prompt_low"] < found["ci_low"] < found["ci_high"] < found["ci_prompt_high"]
+
+
+@pytest.mark.parametrize("count", [Count(40, 40), Count(39, 40), Count(0, 40), Count(1, 1), Count(1, 2)])
+def test_the_interval_over_prompts_is_never_narrower_than_that_over_images(count: Count) -> None:
+    comparison = run(results(count.correct, count.n))
+    for one in comparison["cells"]:
+        assert one["ci_prompt_low"] <= one["ci_low"] <= one["ci_high"] <= one["ci_prompt_high"]
+
+
+def test_one_prompt_is_worth_one_image() -> None:
+    found = row(run(results(4, 4)), "sd-llm/base", "cat")
+    assert found["prompts"] == 1
+    assert (found["ci_prompt_low"], found["ci_prompt_high"]) == pytest.approx(wilson(1, 1), abs=1e-6)
 
 
 def test_a_cell_that_the_study_does_not_run_is_a_row_with_its_reason() -> None:
@@ -125,38 +136,272 @@ def test_a_published_class_that_the_study_lacks_is_a_row_with_its_reason() -> No
     assert average["n"] == 360
 
 
+def test_a_paper_whose_classes_the_study_lacks_altogether_has_no_average() -> None:
+    animals = replace(PUBLISHED, cells=tuple(c for c in PUBLISHED.cells if c.class_name in ("giraffe", AVERAGE)))
+    average = row(run(results(), classes=CLASSES[:3], published=animals), "sd-llm/base", AVERAGE)
+    assert (average["verdict"], average["n"]) == ("not comparable", None)
+    assert average["reason"] == "this study has none of the published classes"
+
+
 @pytest.mark.parametrize(("comparable", "verdict"), [(True, "underpowered"), (False, "not comparable")])
 def test_a_class_without_images_divides_nothing(comparable: bool, verdict: str) -> None:
-    found = results()
-    found["sd-llm/base"]["per_class"]["cat"] = {"n": 0, "correct": 0}
-    empty = row(run(found, comparable=comparable), "sd-llm/base", "cat")
+    comparison = run(results(cat=Count(0, 0)), comparable=comparable)
+    empty, average = row(comparison, "sd-llm/base", "cat"), row(comparison, "sd-llm/base", AVERAGE)
     assert (empty["verdict"], empty["accuracy"], empty["difference"]) == (verdict, None, None)
     assert "there is no image of class cat" in empty["reason"]
-    assert (empty["ci_low"], empty["ci_high"]) == (0.0, 1.0)
+    assert (empty["ci_low"], empty["ci_high"], empty["ci_prompt_low"], empty["ci_prompt_high"]) == (0.0, 1.0, 0.0, 1.0)
+    assert average["verdict"] == verdict
+    assert "the mean lacks cat: there is no image of it" in average["reason"]
+    assert (empty["needed"] is None) != comparable
 
 
 def test_a_cell_without_any_image_has_no_average() -> None:
-    average = row(run(results(0, 0), comparable=True), "sd-llm/base", AVERAGE)
+    comparison = run(results(0, 0), comparable=True)
+    average = row(comparison, "sd-llm/base", AVERAGE)
     assert (average["n"], average["accuracy"], average["verdict"]) == (0, None, "underpowered")
+    assert {r["verdict"] for r in comparison["cells"]} == {"underpowered"}
+    assert all(pair["n"] == 0 and pair["difference"] is None for pair in comparison["pairs"])
 
 
-def test_every_row_has_a_verdict_and_a_reason() -> None:
-    comparison = run(results(1, 1), classes=CLASSES[:3], comparable=True)
+@pytest.mark.parametrize("correct", [0, 1])
+def test_one_image_a_class_is_enough_for_a_row_and_too_little_for_a_verdict(correct: int) -> None:
+    comparison = run(results(correct, 1), comparable=True)
+    one = row(comparison, "dalle3-llm/base", "cow")
+    assert (one["n"], one["accuracy"], one["verdict"]) == (1, float(correct), "underpowered")
     assert all(r["verdict"] in VERDICTS and r["reason"] for r in comparison["cells"])
 
 
-def test_the_comparison_is_json_and_names_study_and_models() -> None:
+def test_columns_that_no_cell_reproduces_have_no_row() -> None:
+    other = load_published("contamination2023")
+    comparison = run(results(), published=other)
+    assert comparison["cells"] == []
+    assert comparison["audit"]
+    assert "no published table with a cell" in as_markdown(comparison, make_params()["models"], other)
+
+
+# --- the paper's n --------------------------------------------------------------------------------------------------
+
+
+def test_the_unprinted_n_is_the_smallest_that_the_digits_allow() -> None:
+    found = assumed_ns(PUBLISHED)
+    assert all(found[cell, name].n == 40 for cell in ("dalle3-llm/base", "dalle3-llm/deblur") for name in CLASSES)
+    assert found["sd-llm/base", "dog"].n == 140  # 139/140 is 99.28 cut off and 99.29 rounded
+    assert found["sd-llm/base", "cow"].n == 115
+    assert found["sd-llm/deblur", "bear"].n == 36
+    assert found["sd-llm/base", "cat"].n == 36  # 100 % says nothing; bear has the fewest of the others
+    assert found["sd-caption/base", "elephant"].n == 500  # 99.9 takes more than the audit searches
+
+
+def test_a_printed_n_is_taken_as_it_is() -> None:
+    told = replace(PUBLISHED, cells=tuple(replace(cell, n=300) for cell in PUBLISHED.cells))
+    assert {(one.n, one.how) for one in assumed_ns(told).values()} == {(300, "")}
+    found = row(run(as_published(2000), comparable=True, published=told), "dalle3-llm/base", "cow")
+    assert (found["published_n"], found["published_n_assumed"]) == (300, 300)
+    assert "prints no n" not in found["reason"]
+
+
+def test_a_paper_of_nothing_but_100_percent_is_taken_to_have_as_many_as_ours() -> None:
+    perfect = replace(PUBLISHED, cells=tuple(replace(cell, printed="100") for cell in PUBLISHED.cells))
+    found = row(run(results(40, 40), comparable=True, published=perfect), "sd-llm/base", "cat")
+    assert found["published_n_assumed"] is None
+    assert "the paper prints no n, taken as ours" in found["reason"]
+
+
+# --- verdicts -------------------------------------------------------------------------------------------------------
+
+
+def evidence(ours: Count, published: Count, margin: float = 0.05) -> Evidence:
+    p = published.correct / published.n
+    return Evidence((Share(ours.correct / ours.n, ours.n),), (Share(p, published.n),), p, margin, "")
+
+
+def verdict(held: Evidence, tests: int = 1) -> tuple[str, str, int | None]:
+    return decide(held, min(1.0, held.p_value * tests), tests, alpha=0.05, power=0.8)
+
+
+@pytest.mark.parametrize(
+    ("ours", "published", "word"),
+    [((1900, 2000), (1900, 2000), "reproduced"), ((1860, 2000), (1900, 2000), "reproduced"),
+     ((1700, 2000), (1900, 2000), "differs"), ((2000, 2000), (28, 40), "differs"),
+     ((36, 40), (38, 40), "underpowered"), ((1, 1), (40, 40), "underpowered"), ((0, 1), (1, 1), "underpowered"),
+     ((1780, 2000), (1900, 2000), "differs"), ((1810, 2000), (1900, 2000), "underpowered")],
+)  # fmt: skip
+def test_a_verdict_follows_from_the_interval_and_the_margin(ours: tuple[int, int], published: tuple[int, int],
+                                                            word: str) -> None:  # fmt: skip
+    one, two = Count(*ours), Count(*published)
+    found = verdict(evidence(one, two))
+    narrow, wide = newcombe(one, two, 0.9), newcombe(one, two, 0.95)
+    inside = narrow.low > -0.05 and narrow.high < 0.05
+    apart = not wide.low <= 0 <= wide.high and abs(one.correct / one.n - two.correct / two.n) > 0.05
+    assert found[0] == word == ("reproduced" if inside else "differs" if apart else "underpowered")
+
+
+def test_a_difference_that_is_sure_but_small_is_reproduced_not_different() -> None:
+    found = verdict(evidence(Count(98000, 100000), Count(99000, 100000)))
+    assert found[0] == "reproduced"
+
+
+def test_so_many_images_as_needed_decide_and_one_fewer_does_not() -> None:
+    for ours, published in ((Count(36, 40), Count(900, 1000)), (Count(33, 40), Count(38, 40))):
+        held = evidence(ours, published)
+        word, reason, needed = verdict(held)
+        assert word == "underpowered" and needed is not None and f"about {needed} images would decide" in reason
+        for n, decided in ((needed, True), (needed - 1, False)):
+            more = replace(held, ours=(Share(ours.correct / ours.n, n),))
+            assert (more.inside(0.05) or more.apart(0.05)) == decided
+
+
+def test_where_the_paper_has_too_few_images_none_of_ours_decide() -> None:
+    word, reason, needed = verdict(evidence(Count(39, 40), Count(38, 40)))
+    assert (word, needed) == ("underpowered", None)
+    assert "the paper has too few" in reason and "on either side would" in reason
+
+
+def test_a_difference_of_exactly_the_margin_is_never_decided_and_says_so() -> None:
+    word, reason, needed = verdict(evidence(Count(90, 100), Count(95, 100), margin=0.95 - 0.9))
+    assert (word, needed) == ("underpowered", None)
+    assert "the difference is the margin itself" in reason
+
+
+def test_a_faithful_replication_with_enough_images_is_reproduced() -> None:
+    comparison = run(as_published(4000), comparable=True)
+    words = [r["verdict"] for r in comparison["cells"]]
+    assert "differs" not in words and words.count("reproduced") >= 25
+    assert row(comparison, "sd-caption/base", AVERAGE)["verdict"] == "reproduced"
+    assert row(comparison, "sd-llm/base", "dog")["verdict"] == "reproduced"
+
+
+def test_the_classes_of_a_column_are_one_family_and_the_average_stands_alone() -> None:
+    comparison = run(results(33, 40), comparable=True)
+    column = [r for r in comparison["cells"] if r["cell"] == "dalle3-llm/base"]
+    classes, average = column[:-1], column[-1]
+    for one in classes:
+        ours, theirs = Count(one["correct"], one["n"]), Count(round(40 * one["published"]), 40)
+        assert one["p_value"] == pytest.approx(
+            p_of_zero(lambda confidence, a=ours, b=theirs: newcombe(a, b, confidence)), abs=1e-5)  # type: ignore[misc]
+    assert [one["p_holm"] for one in classes] == pytest.approx(holm([one["p_value"] for one in classes]), abs=1e-5)
+    assert (average["class"], average["p_holm"]) == (AVERAGE, None)
+    assert "after Holm over 10 classes" in classes[0]["reason"] and "Holm" not in average["reason"]
+
+
+def test_one_class_far_off_differs_and_takes_its_average_along() -> None:
+    found = as_published(400)
+    found["sd-llm/base"] = result({**found["sd-llm/base"].counts, "cat": Count(0, 400)})
+    comparison = run(found, comparable=True)
+    apart = [(r["cell"], r["class"]) for r in comparison["cells"] if r["verdict"] == "differs"]
+    assert apart == [("sd-llm/base", "cat"), ("sd-llm/base", AVERAGE)]
+    assert "more than chance explains" in row(comparison, "sd-llm/base", "cat")["reason"]
+
+
+def test_an_average_is_held_against_the_printed_one_not_against_the_mean_of_its_rows() -> None:
+    found = row(run(as_published(4000), comparable=True), "sd-caption/deblur", AVERAGE)
+    middle = (found["difference_low"] + found["difference_high"]) / 2
+    assert found["difference"] == pytest.approx(found["accuracy"] - 0.993)
+    assert found["difference_low"] < found["difference"] < found["difference_high"]
+    assert abs(middle - found["difference"]) < 0.005
+
+
+def test_bundled_models_are_never_comparable() -> None:
+    comparison = run(results())
+    assert {r["verdict"] for r in comparison["cells"]} == {"not comparable"}
+    assert {r["reason"] for r in comparison["cells"]} == {NOTE}
+    assert {r["p_value"] for r in comparison["cells"]} == {r["needed"] for r in comparison["cells"]} == {None}
+
+
+def test_a_successor_of_a_retired_model_is_named_and_spares_the_other_sources() -> None:
+    found = results()
+    found |= {cell: replace(found[cell], engine="openai") for cell in CELLS if cell.startswith("dalle3")}
+    note = "gpt-image-1 draws in place of DALL-E 3, which is retired"
+    comparison = run(found, comparable=True, successors={"openai": note})
+    assert row(comparison, "dalle3-llm/base", "cat")["verdict"] == "not comparable"
+    assert row(comparison, "dalle3-llm/base", "cat")["reason"] == note
+    assert row(comparison, "sd-llm/base", "cat")["verdict"] == "underpowered"
+
+
+def test_what_a_class_could_show_is_said_beside_it() -> None:
+    found = row(run(results(), comparable=True), "dalle3-llm/base", "cow")
+    assert 0.2 < found["detectable"] < 0.35
+    assert row(run(results(), comparable=True), "dalle3-llm/base", AVERAGE)["detectable"] is None
+
+
+# --- pairs ----------------------------------------------------------------------------------------------------------
+
+
+def flipped(rows: list[Prediction], ids: list[str]) -> list[Prediction]:
+    return [replace(one, predicted="none" if one.predicted == one.class_name else one.class_name)
+            if one.id in ids else one for one in rows]  # fmt: skip
+
+
+def paired(gained: int, lost: int, classes: tuple[str, ...] = ("cat", "dog")) -> list[dict[str, Any]]:
+    """Cats: 30 of 40 right before; so many of them change afterwards."""
+    before = [*seen("cat", Count(30, 40)), *seen("dog", Count(40, 40))]
+    ids = [one.id for one in before[30 : 30 + gained]] + [one.id for one in before[:lost]]
+    counts = {name: Count(0, 0) for name in classes}
+    return pairs({"s/base": CellResult(counts=counts, predictions=before),
+                  "s/deblur": CellResult(counts=counts, predictions=flipped(before, ids))}, classes)  # fmt: skip
+
+
+def test_a_pair_counts_the_images_that_changed_their_side() -> None:
+    whole, cat, dog = paired(gained=9, lost=1)
+    assert [one["class"] for one in (whole, cat, dog)] == ["all", "cat", "dog"]
+    assert (whole["source"], whole["from"], whole["to"]) == ("s", "base", "deblur")
+    assert (whole["n"], whole["from_correct"], whole["to_correct"]) == (80, 70, 78)
+    assert (cat["gained"], cat["lost"], dog["gained"], dog["lost"]) == (9, 1, 0, 0)
+    assert cat["difference"] == pytest.approx(0.2) and cat["ci_low"] < 0.2 < cat["ci_high"]
+    assert cat["p_value"] == pytest.approx(2 * 11 / 2**10, abs=1e-6)
+    assert (whole["p_holm"], cat["p_holm"], dog["p_holm"]) == (None, pytest.approx(4 * 11 / 2**10, abs=1e-6), 1.0)
+    assert "9 of 80 images gained, 1 lost, more than chance explains" in whole["text"]
+    assert "None of 40 images" in dog["text"]
+
+
+def test_a_pair_that_chance_explains_says_so() -> None:
+    assert "which chance explains (p = 0.5)" in paired(gained=2, lost=0)[0]["text"]
+
+
+def test_every_pair_of_variants_of_a_source_is_compared_and_no_two_sources() -> None:
+    one = result({"cat": Count(3, 4)})
+    found = pairs({"a/base": one, "a/blur": one, "a/deblur": one, "b/base": one, "c/base": one, "c/blur": one}, ["cat"])
+    assert [(r["source"], r["from"], r["to"]) for r in found if r["class"] == "all"] == [
+        ("a", "base", "blur"), ("a", "base", "deblur"), ("a", "blur", "deblur"), ("c", "base", "blur"),
+    ]  # fmt: skip
+
+
+def test_images_that_only_one_variant_has_are_left_out_and_counted() -> None:
+    counts = {"cat": Count(0, 0)}
+    found = pairs({"s/base": CellResult(counts=counts, predictions=seen("cat", Count(4, 8))),
+                   "s/deblur": CellResult(counts=counts, predictions=seen("cat", Count(4, 5)))}, ["cat"])  # fmt: skip
+    assert found[0]["n"] == 5
+    assert "3 images that only one of the two has are left out" in found[0]["text"]
+
+
+def test_variants_without_a_common_image_have_no_difference() -> None:
+    counts = {"cat": Count(0, 0)}
+    whole, cat = pairs({"s/base": CellResult(counts=counts), "s/deblur": CellResult(counts=counts)}, ["cat"])
+    for one in (whole, cat):
+        assert [one[key] for key in ("n", "difference", "ci_low", "ci_high", "p_value")] == [0, None, None, None, 1.0]
+
+
+# --- documents ------------------------------------------------------------------------------------------------------
+
+
+def test_the_comparison_is_json_names_study_and_models_and_holds_pairs_and_audit() -> None:
     comparison = run(results())
     again = json.loads(json.dumps(comparison, allow_nan=False))
-    assert (again["study"], again["models"], again["pairs"], again["audit"]) == ("repro", "tiny", [], [])
+    assert (again["study"], again["models"]) == ("repro", "tiny")
+    assert len(again["pairs"]) == 3 * 11
+    assert {entry["kind"] for entry in again["audit"]} == {"average", "claim", "sample size"}
 
 
-def test_a_study_without_published_tables_compares_nothing() -> None:
-    params = make_params()
-    comparison = compare(params["study"], params["models"], results(), load_published(None), SETTINGS)
-    assert comparison["cells"] == []
-    assert "no published table" in as_markdown(comparison, params["models"], NOTHING)
-    assert "no published table" in printed(comparison, params["models"])
+def test_the_comparison_is_the_same_each_time() -> None:
+    assert json.dumps(run(results(), comparable=True)) == json.dumps(run(results(), comparable=True))
+
+
+def test_a_study_without_published_tables_compares_its_variants_only() -> None:
+    comparison = run(results(), published=load_published(None))
+    models = make_params()["models"]
+    assert (comparison["cells"], comparison["audit"], len(comparison["pairs"])) == ([], [], 33)
+    assert "no published table" in as_markdown(comparison, models, NOTHING)
+    assert "no published table" in printed(comparison, models)
 
 
 @pytest.mark.parametrize("margin", [0, 1, -0.1, 5, "0.02", True])
@@ -165,13 +410,28 @@ def test_a_margin_must_be_a_fraction(margin: Any) -> None:
         Settings(tables="ieie2026", margin_class=margin)
 
 
-def test_the_markdown_has_a_table_per_column_and_says_who_ran() -> None:
-    params = make_params()
-    text = as_markdown(run(results()), params["models"], PUBLISHED)
-    assert text.count("| class | images |") == 6
-    assert "| cow | 40 | 90.00 | 76.9 to 96.0 | 70 | +20.00 | not comparable |" in text
+@pytest.mark.parametrize(("key", "value"), [("power", 1), ("confidence", 0.4), ("draws", 3), ("draws", True)])
+def test_a_setting_that_no_statistic_can_use_is_refused_by_name(key: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"compare\.{key}"):
+        Settings(tables="ieie2026", **{key: value})
+
+
+def test_the_markdown_has_a_table_per_column_the_pairs_and_the_audit() -> None:
+    text = as_markdown(run(results()), make_params()["models"], PUBLISHED)
+    assert text.count("| class | images | ours") == 6
+    assert "| cow | 40 | 90.00 | 76.9 to 96.0 |" in text and "| 70 | +20.00 | not comparable |" in text
     assert "| **average** | 400 | 90.00 |" in text
     assert "Models: **tiny**. The bundled models are" in text
+    assert "| not comparable | 6 | 60 |" in text
+    assert "## The same images before and after" in text and "None of 400 images changed its side" in text
+    assert "## The paper against itself" in text and "Table 4" in text and "**does not hold**" in text
+
+
+def test_the_markdown_gives_a_reason_of_all_classes_once_and_others_by_class() -> None:
+    models = make_params()["models"]
+    assert as_markdown(run(results()), models, PUBLISHED).count(NOTE[4:]) == 7  # above, and under each of six tables
+    text = as_markdown(run(results(), comparable=True), models, PUBLISHED)
+    assert "- cow: +20.00 points: the 90 % interval" in text
 
 
 def printed(comparison: dict[str, Any], models: dict[str, Any], width: int = 100) -> str:
@@ -181,8 +441,7 @@ def printed(comparison: dict[str, Any], models: dict[str, Any], width: int = 100
 
 
 def test_the_last_words_fit_100_columns_with_every_number_whole() -> None:
-    params = make_params()
-    text = printed(run(results(40, 40)), params["models"])
+    text = printed(run(results(40, 40)), make_params()["models"])
     assert max(len(line) for line in text.splitlines()) <= 100
     assert "…" not in text
     (dog,) = [line for line in text.splitlines() if line.startswith("dog")]
@@ -192,53 +451,147 @@ def test_the_last_words_fit_100_columns_with_every_number_whole() -> None:
 
 
 def test_the_last_words_name_the_stand_in_and_say_not_comparable() -> None:
-    params = make_params()
-    text = printed(run(results()), params["models"])
+    text = printed(run(results()), make_params()["models"])
     assert text.count("stand-in") == 2
     assert "Not comparable with the paper: the bundled models are trained on drawn scenes" in text
+    assert "sd-llm, base to deblur: None of 400 images changed its side." in text
+    assert "of the paper's averages and claims do not follow from its tables" in text
 
 
-def test_the_last_words_count_the_verdicts_of_comparable_models() -> None:
-    params = make_params()
-    params["models"] |= {"name": "hub", "comparable": True}
-    comparison = compare(params["study"], params["models"], results(), PUBLISHED, SETTINGS)
-    text = printed(comparison, params["models"])
+def test_the_last_words_count_the_verdicts_and_name_what_differs() -> None:
+    models = make_params()["models"] | {"name": "hub", "comparable": True}
+    found = as_published(400)
+    found["sd-llm/base"] = result({**found["sd-llm/base"].counts, "cat": Count(0, 400)})
+    text = printed(run(found, **models), models)
     assert "stand-in" not in text
-    assert "Verdicts: 66 underpowered." in text
+    assert "2 differs" in text and "Differs: sd-llm/base cat, sd-llm/base average." in text.replace("\n", " ")
 
 
-def write_results(root: Path, params: dict[str, Any]) -> None:
-    for cell, content in results().items():
-        kept = {name: content["per_class"][name] for name in params["study"]["classes"]}
-        write_json(root / f"results/evaluate/{cell}.json", {"per_class": kept})
+def test_the_plot_of_accuracies_has_a_row_per_number_that_ours_stands_beside() -> None:
+    rows = list(csv.DictReader(io.StringIO(accuracy_csv(run(results(cat=Count(0, 0), cells=CELLS[:2]))))))
+    assert len(rows) == 2 * 10  # ten classes and the average, without the cat
+    low, high = (str(round(limit, 6)) for limit in wilson(36, 40))
+    assert list(rows[0].values()) == ["sd-llm/base", "dog", "0.9", "0.9928", low, high]
+    assert list(rows[0]) == ["cell", "class", "ours", "published", "ci_low", "ci_high"]
 
 
-def test_results_are_read_for_the_cells_of_params_only(tmp_path: Path) -> None:
+# --- a workspace ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("workspace")
+    make_workspace(root, make_params(), per_class=3, size=32)
+    return root
+
+
+@pytest.fixture
+def copy(workspace: Path, tmp_path: Path) -> Path:
+    """The counts and predictions of the workspace, to be damaged."""
+    params = make_params()
+    for cell in (f"{source}/{variant}" for source in params["sources"] for variant in params["variants"]):
+        for name in (f"results/evaluate/{cell}.json", f"data/evaluate/{cell}/predictions.jsonl"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes((workspace / name).read_bytes())
+    return tmp_path
+
+
+def test_the_plot_of_the_funnel_joins_counts_and_accuracies(workspace: Path) -> None:
+    params = make_params()
+    rows = list(csv.DictReader(io.StringIO(funnel_csv(load_filters(workspace, params), load(workspace, params)))))
+    steps = [one["step"] for one in rows if one["source"] == "sd-llm"]
+    assert steps == ["generated", "made", "clip", "quality", "people", "review", "kept"]
+    counts = [int(one["count"]) for one in rows if one["source"] == "sd-llm"]
+    assert counts == sorted(counts, reverse=True)
+    assert rows[0]["accuracy"] == ""
+    kept = read_json(workspace / "results/evaluate/sd-llm/base.json")["accuracy"]
+    assert float(rows[6]["accuracy"]) == pytest.approx(kept, abs=1e-6)
+
+
+def test_the_metrics_are_small_and_say_what_matters(workspace: Path) -> None:
+    params = make_params()
+    found = load(workspace, params)
+    document = metrics(run(found), found, load_filters(workspace, params))
+    assert set(document) == {"accuracy", "clip_pass_rate", "verdicts"}
+    assert document["verdicts"] == {"reproduced": 0, "differs": 0, "underpowered": 0, "not comparable": 66}
+    assert set(document["accuracy"]["sd-llm/base"]) == {*CLASSES, AVERAGE}
+    stored = read_json(workspace / "results/evaluate/sd-llm/base.json")["accuracy"]
+    assert document["accuracy"]["sd-llm/base"][AVERAGE] == pytest.approx(stored, abs=1e-6)
+    assert len(json.dumps(document)) < 4000
+
+
+def test_metrics_without_an_image_are_absent_not_zero() -> None:
+    found = results(0, 0)
+    assert metrics(run(found), found, {"sd-llm": {"clip_pass_rate": None}})["accuracy"]["sd-llm/base"] == {}
+
+
+def test_results_are_read_for_the_cells_of_params_only(copy: Path) -> None:
     params = make_params(sources=("sd-llm", "sd-caption"))
-    write_results(tmp_path, params)
-    (tmp_path / "results/evaluate/dalle3-llm/base.json").write_text("left behind by another study")
-    assert list(load(tmp_path, params)) == ["sd-llm/base", "sd-llm/deblur", "sd-caption/base", "sd-caption/deblur"]
+    (copy / "results/evaluate/dalle3-llm/base.json").write_text("left behind by another study")
+    found = load(copy, params)
+    assert list(found) == ["sd-llm/base", "sd-llm/deblur", "sd-caption/base", "sd-caption/deblur"]
+    assert found["sd-llm/base"].engine == "sd"
 
 
-def test_a_missing_result_names_the_file(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match=r"sd-llm/base\.json is missing.*dvc repro"):
-        load(tmp_path, make_params())
+@pytest.mark.parametrize("name", ["results/evaluate/sd-llm/base.json", "data/evaluate/sd-llm/base/predictions.jsonl"])
+def test_a_missing_result_names_the_file(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(MissingError, match=rf"{Path(name).name} is missing.*dvc repro evaluate"):
+        load(copy, make_params())
 
 
 @pytest.mark.parametrize("text", ['{"per_class": {"cat": {"n": 3', "[]", "{}", '{"per_class": {"cat": 3}}',
                                   '{"per_class": {"cat": {"n": 3, "correct": 4}}}'])  # fmt: skip
-def test_a_damaged_result_names_the_file(tmp_path: Path, text: str) -> None:
-    params = make_params()
-    write_results(tmp_path, params)
-    (tmp_path / "results/evaluate/sd-llm/base.json").write_text(text)
+def test_a_damaged_result_names_the_file(copy: Path, text: str) -> None:
+    (copy / "results/evaluate/sd-llm/base.json").write_text(text)
     with pytest.raises(MissingError, match=r"sd-llm/base\.json"):
-        load(tmp_path, params)
+        load(copy, make_params())
 
 
-def test_a_result_of_another_study_is_refused(tmp_path: Path) -> None:
-    write_results(tmp_path, make_params(classes=CLASSES[:3]))
+def test_a_truncated_table_of_predictions_names_its_line_or_its_counts(copy: Path) -> None:
+    path = copy / "data/evaluate/sd-llm/base/predictions.jsonl"
+    whole = path.read_text()
+    path.write_text(whole[:-9])
+    with pytest.raises(MissingError, match=r"predictions\.jsonl, line \d+, is damaged"):
+        load(copy, make_params())
+    path.write_text("".join(whole.splitlines(keepends=True)[:-1]))
+    with pytest.raises(MissingError, match=r"of another run than its predictions"):
+        load(copy, make_params())
+
+
+def test_counts_of_another_run_than_the_predictions_are_refused(copy: Path) -> None:
+    path = copy / "results/evaluate/sd-llm/base.json"
+    document = read_json(path)
+    document["per_class"]["cat"]["n"] += 5
+    write_json(path, document)
+    with pytest.raises(MissingError, match=r"base\.json is of another run than its predictions: cat has"):
+        load(copy, make_params())
+
+
+def test_a_result_of_another_study_is_refused(copy: Path) -> None:
+    document = {"per_class": {name: {"n": 1, "correct": 1} for name in CLASSES[:3]}}
+    write_json(copy / "results/evaluate/sd-llm/base.json", document)
     with pytest.raises(MissingError, match="another study: its classes are cat, dog, horse"):
-        load(tmp_path, make_params())
+        load(copy, make_params())
+
+
+def test_predictions_of_another_study_are_refused(copy: Path) -> None:
+    three = make_params(classes=CLASSES[:3])
+    rows = [row for name in CLASSES[:4] for row in seen(name, Count(1, 1))]
+    document = {"per_class": {name: {"n": 1, "correct": 1} for name in CLASSES[:3]}}
+    for cell in CELLS:
+        write_json(copy / f"results/evaluate/{cell}.json", document)
+        write_rows(copy / f"data/evaluate/{cell}/predictions.jsonl", rows)
+    with pytest.raises(MissingError, match="bird has 0 of 0 right there, and 1 of 1"):
+        load(copy, three)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"funnel": 3}', "[]"])
+def test_a_damaged_result_of_the_filter_names_the_file(tmp_path: Path, text: str) -> None:
+    (tmp_path / "results/filter").mkdir(parents=True)
+    (tmp_path / "results/filter/sd-llm.json").write_text(text)
+    with pytest.raises(MissingError, match=r"sd-llm\.json.*dvc repro filter"):
+        load_filters(tmp_path, make_params())
 
 
 def test_comparing_changes_nothing_that_it_was_given() -> None:

@@ -1,6 +1,6 @@
 """The comparison on a terminal of 100 columns: ours | paper per class, for the last words of `make repro`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -8,9 +8,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from t2ibench.compare.pairs import ALL
+from t2ibench.compare.verdicts import VERDICTS
+
 BUNDLED = "tiny"
 STAND_IN = "dalle3"
 """Sources whose name starts so are drawn by a stand-in where the models are the bundled ones."""
+STYLES = {"reproduced": "green", "differs": "bold red", "underpowered": "yellow"}
 
 
 def as_console(comparison: Mapping[str, Any], models: Mapping[str, Any]) -> RenderableType:
@@ -20,7 +24,7 @@ def as_console(comparison: Mapping[str, Any], models: Mapping[str, Any]) -> Rend
     """
     rows = comparison["cells"]
     if not rows:
-        return Text("This study names no published table to compare with.")
+        return Group(Text("This study names no published table to compare with."), *_pairs(comparison))
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, title=_title(comparison), title_justify="left")
     table.add_column("class", no_wrap=True, vertical="bottom")
     cells = list(dict.fromkeys((row["table"], row["cell"]) for row in rows))
@@ -55,13 +59,37 @@ def _pair(row: Mapping[str, Any] | None) -> Text:
     if row is None:
         return Text("–")
     ours = "–" if row["accuracy"] is None else f"{100 * row['accuracy']:.2f}"
-    return Text.assemble(f"{ours:>6}", ("|", "dim"), (f"{row['published_printed']:>5}", "cyan"))
+    style = STYLES.get(row["verdict"], "")
+    return Text.assemble((f"{ours:>6}", style), ("|", "dim"), (f"{row['published_printed']:>5}", "cyan"))
 
 
 def _last_words(comparison: Mapping[str, Any], models: Mapping[str, Any]) -> list[Text]:
+    lines = [_verdicts(comparison["cells"], models), *_pairs(comparison)]
+    wrong = [entry for entry in comparison["audit"] if entry["holds"] is False]
+    if wrong:
+        lines.append(Text(f"{len(wrong)} of the paper's averages and claims do not follow from its tables: see "
+                          "results/compare.md."))  # fmt: skip
+    return lines
+
+
+def _verdicts(rows: Sequence[Mapping[str, Any]], models: Mapping[str, Any]) -> Text:
     if not models["comparable"]:
         why = str(models["note"]).rstrip(".")
-        return [Text.assemble(("\nNot comparable with the paper: ", "bold yellow"), f"{why}.")]
-    verdicts = [row["verdict"] for row in comparison["cells"]]
-    counted = ", ".join(f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts))
-    return [Text(f"\nVerdicts: {counted}.")]
+        return Text.assemble(("\nNot comparable with the paper: ", "bold yellow"), f"{why}.")
+    words = [row["verdict"] for row in rows]
+    text = Text("\nVerdicts: ")
+    for word in VERDICTS:
+        if word in words:
+            text.append(f"{words.count(word)} {word}, ", STYLES.get(word, ""))
+    text.right_crop(2)
+    apart = [f"{row['cell']} {row['class']}" for row in rows if row["verdict"] == "differs"]
+    return text.append(f". Differs: {', '.join(apart)}." if apart else ".")
+
+
+def _pairs(comparison: Mapping[str, Any]) -> list[Text]:
+    """A line per source and pair of variants: all its images."""
+    return [
+        Text.assemble((f"{row['source']}, {row['from']} to {row['to']}: ", "bold"), row["text"])
+        for row in comparison["pairs"]
+        if row["class"] == ALL
+    ]

@@ -1,62 +1,49 @@
 """Joins our counts with the published numbers, row by row (IEIE 2026, Tables 1-4)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from t2ibench.compare.published import AVERAGE, Published, PublishedCell
-from t2ibench.compare.verdicts import decide
-from t2ibench.errors import ConfigError
-from t2ibench.stats import Count, Interval, mean_of_proportions, wilson
+from t2ibench.compare.assumed import Assumed, assumed_ns
+from t2ibench.compare.audit import audit
+from t2ibench.compare.ours import Ours, ours
+from t2ibench.compare.pairs import pairs
+from t2ibench.compare.printed import AVERAGE, Published, PublishedCell
+from t2ibench.compare.results import CellResult
+from t2ibench.compare.settings import Settings
+from t2ibench.compare.verdicts import Evidence, Verdict, decide
+from t2ibench.stats import Interval, Share, holm, images_for_margin, smallest_difference
 
 DIGITS = 6
 """Fractions are rounded to a millionth, so that another library version's last bit changes no file."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The section `compare` of params.yaml. Margins and confidence are fractions in (0, 1)."""
-
-    tables: str | None
-    margin_average: float = 0.02
-    margin_class: float = 0.05
-    confidence: float = 0.95
-
-    def __post_init__(self) -> None:
-        """Raises ConfigError for a fraction that is not one."""
-        for key in ("margin_average", "margin_class", "confidence"):
-            value = getattr(self, key)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-                raise ConfigError(f"compare.{key}", value, "a fraction above 0 and below 1")
-
-
-@dataclass(frozen=True)
-class Ours:
-    """Our side of a published number. count and accuracy: None where there is nothing; obstacle: why, or what makes
-    it a different thing than the published number (empty where nothing does)."""
-
-    count: Count | None
-    accuracy: float | None
-    interval: Interval | None
-    obstacle: str
+INTERVALS = {
+    "class": "Wilson score interval",
+    "average": "mean of the classes, Wilson score interval at its effective number of images",
+    "difference": "Newcombe 1998, method 10; of averages: at their effective numbers of images",
+    "prompt": "percentile bootstrap over the prompts of each class; never narrower than the interval over images",
+    "pair": "Newcombe 1998 for paired data, method 10; exact McNemar test, Holm over the classes",
+}
+Assumptions = Mapping[tuple[str, str], Assumed]
 
 
 def compare(
     study: Mapping[str, Any],
     models: Mapping[str, Any],
-    results: Mapping[str, Mapping[str, Any]],
+    results: Mapping[str, CellResult],
     published: Published,
     settings: Settings,
 ) -> dict[str, Any]:
-    """The content of results/compare.json: a row per published number, in printed order.
+    """The content of results/compare.json: a row per published number that a cell reproduces, in printed order.
 
     study, models: those sections of params.yaml; results: what `load` gives. Nothing in a table can make it fail: a
     cell or class that the study lacks, or a class without an image, is a row with its reason.
     """
+    assumed = assumed_ns(published)
     rows = []
-    for cell in published.cells:
-        ours = _ours(cell, study, results, published, settings.confidence)
-        rows.append(_row(cell, ours, models, settings))
+    for column in published.columns():
+        found = {cell: ours(cell, study, results, published, settings) for cell in column if cell.cell}
+        rows += _column(found, results, models, assumed, settings)
     return {
         "study": study["name"],
         "models": models["name"],
@@ -68,80 +55,138 @@ def compare(
             "unknown": list(published.unknown),
         },
         "settings": asdict(settings),
-        "intervals": {
-            "class": "Wilson score interval",
-            "average": "mean of the classes, Wilson limits combined (Zou and Donner 2008)",
-        },
+        "intervals": INTERVALS,
         "cells": rows,
-        "pairs": [],
-        "audit": [],
+        "pairs": pairs(results, study["classes"], settings.confidence),
+        "audit": audit(published),
     }
 
 
-def _ours(
-    cell: PublishedCell,
-    study: Mapping[str, Any],
-    results: Mapping[str, Mapping[str, Any]],
-    published: Published,
-    confidence: float,
-) -> Ours:
-    if cell.cell not in results:
-        return Ours(None, None, None, f"this study does not run {cell.cell}")
-    per_class = results[cell.cell]["per_class"]
-    counts = {name: Count(per_class[name]["correct"], per_class[name]["n"]) for name in study["classes"]}
-    if cell.class_name == AVERAGE:
-        column = [c.class_name for c in published.cells if (c.table, c.cell) == (cell.table, cell.cell)]
-        return _average([name for name in column if name != AVERAGE], counts, confidence)
-    if cell.class_name not in counts:
-        return Ours(None, None, None, f"this study has no class {cell.class_name}")
-    count = counts[cell.class_name]
-    interval = wilson(*count, confidence)
-    if count.n == 0:
-        return Ours(count, None, interval, f"there is no image of class {cell.class_name}")
-    return Ours(count, count.correct / count.n, interval, "")
+def _column(
+    found: Mapping[PublishedCell, Ours],
+    results: Mapping[str, CellResult],
+    models: Mapping[str, Any],
+    assumed: Assumptions,
+    settings: Settings,
+) -> list[dict[str, Any]]:
+    """The rows of one published column: its classes are one family of tests, its average stands on its own."""
+    obstacles = {cell: _obstacle(cell, mine, results, models) for cell, mine in found.items()}
+    evidence = {
+        cell: _evidence(cell, mine, [one for one in found if one.class_name != AVERAGE], assumed, settings)
+        for cell, mine in found.items()
+        if not obstacles[cell] and not mine.empty
+    }
+    family = [cell for cell in evidence if cell.class_name != AVERAGE]
+    adjusted = dict(zip(family, holm([evidence[cell].p_value for cell in family]), strict=True))
+    rows = []
+    for cell, mine in found.items():
+        held = evidence.get(cell)
+        p_adjusted = adjusted.get(cell, held.p_value if held else None)
+        if held is None or p_adjusted is None:
+            verdict = _undecided(cell, mine, obstacles[cell], settings)
+        else:
+            tests = len(family) if cell in adjusted else 1
+            verdict = decide(held, p_adjusted, tests, settings.alpha, settings.power)
+        rows.append(_row(cell, mine, held, p_adjusted, verdict, assumed, settings))
+    return rows
 
 
-def _average(classes: Sequence[str], counts: Mapping[str, Count], confidence: float) -> Ours:
-    """The mean of those published classes that have images; fewer than the paper's are an obstacle, and said."""
-    present = [counts[name] for name in classes if name in counts and counts[name].n]
-    if not any(name in counts for name in classes):
-        return Ours(None, None, None, "this study has none of the published classes")
-    if not present:
-        return Ours(Count(0, 0), None, Interval(0.0, 1.0), "there are no images")
-    absent = [name for name in classes if name not in counts or not counts[name].n]
-    obstacle = f"the mean lacks {', '.join(absent)}" if absent else ""
-    pooled = Count(sum(count.correct for count in present), sum(count.n for count in present))
-    accuracy = sum(count.correct / count.n for count in present) / len(present)
-    return Ours(pooled, accuracy, mean_of_proportions(present, confidence), obstacle)
+def _obstacle(
+    cell: PublishedCell, mine: Ours, results: Mapping[str, CellResult], models: Mapping[str, Any]
+) -> str:
+    """What makes the two numbers of different things; empty where nothing does.
+
+    models.comparable and models.note speak of all models; models.successors, if it is there, maps an images engine to
+    what stands in for a model that can no longer be had.
+    """
+    if mine.counts is None:
+        return mine.obstacle
+    note = "" if models["comparable"] else str(models["note"])
+    successors = models.get("successors") or {}
+    successor = str(successors.get(results[str(cell.cell)].engine, ""))
+    return "; ".join(filter(None, (note, successor, mine.obstacle)))
 
 
-def _row(cell: PublishedCell, ours: Ours, models: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    difference = None if ours.accuracy is None else ours.accuracy - cell.value
-    verdict = decide(
-        models_comparable=bool(models["comparable"]),
-        note=str(models["note"]),
-        obstacle=ours.obstacle,
-        n=ours.count.n if ours.count else None,
-        difference=difference,
+def _undecided(cell: PublishedCell, mine: Ours, obstacle: str, settings: Settings) -> Verdict:
+    """The verdict where there is nothing to test."""
+    if obstacle:
+        return Verdict("not comparable", "; ".join(filter(None, (obstacle, mine.empty))))
+    margin = settings.margin_average if cell.class_name == AVERAGE else settings.margin_class
+    each = images_for_margin(cell.value, margin, settings.alpha, settings.power)
+    return Verdict("underpowered", f"{mine.empty}; {each} of each class, here and in the paper, would show two equal "
+                                   f"accuracies to be so, within {100 * margin:g} points", each)
+
+
+def _evidence(
+    cell: PublishedCell, mine: Ours, column: list[PublishedCell], assumed: Assumptions, settings: Settings
+) -> Evidence:
+    counts = mine.counts or {}
+    behind = [one for one in column if one.class_name in counts]
+    published = []
+    for one in behind:
+        n = assumed[str(one.cell), one.class_name].n
+        published.append(Share(one.value, counts[one.class_name].n if n is None else n))
+    first = assumed[str(behind[0].cell), behind[0].class_name]
+    how = first.how or ("taken as ours" if first.n is None else "")
+    if cell.class_name == AVERAGE and how:
+        sizes = [f"{one.n:g}" for one in published]
+        how = f"taken as {sizes[0] if len(set(sizes)) == 1 else ', '.join(sizes)} in its classes"
+    return Evidence(
+        ours=tuple(Share(count.correct / count.n, count.n) for count in (counts[one.class_name] for one in behind)),
+        published=tuple(published),
+        value=cell.value,
         margin=settings.margin_average if cell.class_name == AVERAGE else settings.margin_class,
+        assumed=how,
     )
+
+
+def _row(
+    cell: PublishedCell,
+    mine: Ours,
+    held: Evidence | None,
+    p_adjusted: float | None,
+    verdict: Verdict,
+    assumed: Assumptions,
+    settings: Settings,
+) -> dict[str, Any]:
+    difference = None if mine.accuracy is None else mine.accuracy - cell.value
+    between = held.interval(1 - 2 * settings.alpha) if held else None
+    average = cell.class_name == AVERAGE
     return {
         "table": cell.table,
         "column": cell.column,
         "cell": cell.cell,
         "class": cell.class_name,
-        "n": ours.count.n if ours.count else None,
-        "correct": ours.count.correct if ours.count else None,
-        "accuracy": _rounded(ours.accuracy),
-        "ci_low": _rounded(ours.interval.low if ours.interval else None),
-        "ci_high": _rounded(ours.interval.high if ours.interval else None),
+        "n": mine.n,
+        "correct": mine.correct,
+        "accuracy": _rounded(mine.accuracy),
+        **_limits("ci", mine.interval),
+        "prompts": mine.prompts,
+        **_limits("ci_prompt", mine.by_prompt),
         "published": _rounded(cell.value),
         "published_printed": cell.printed,
         "published_n": cell.n,
+        "published_n_assumed": None if average else assumed[str(cell.cell), cell.class_name].n,
         "difference": _rounded(difference),
+        **_limits("difference", between),
+        "p_value": _rounded(held.p_value if held else None),
+        "p_holm": None if average else _rounded(p_adjusted),
+        "detectable": None if average or held is None else _detectable(held, settings),
         "verdict": verdict.word,
         "reason": verdict.reason,
+        "needed": verdict.needed,
     }
+
+
+def _detectable(held: Evidence, settings: Settings) -> float | None:
+    """The smallest distance from the paper's accuracy that a class's images would show."""
+    (mine,), (theirs,) = held.ours, held.published
+    return _rounded(smallest_difference(int(mine.n), int(theirs.n), theirs.p, settings.alpha, settings.power))
+
+
+def _limits(name: str, interval: Interval | None) -> dict[str, float | None]:
+    low, high = interval or (None, None)
+    return {f"{name}_low": _rounded(low), f"{name}_high": _rounded(high)}
 
 
 def _rounded(value: float | None) -> float | None:

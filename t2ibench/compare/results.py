@@ -1,28 +1,49 @@
-"""Reads what evaluate left: one result per cell of params.yaml, checked before anything is said about it."""
+"""Reads what evaluate and filter left: one result per cell of params.yaml, checked before anything is said about it."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from t2ibench.errors import MissingError
-from t2ibench.records import read_json
+from t2ibench.records import Prediction, read_json, read_rows
+from t2ibench.stats import Count
 
 COMMAND = "dvc repro evaluate"
 
 
-def load(root: Path, params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True, kw_only=True)
+class CellResult:
+    """A cell as evaluate left it. counts: per class; predictions: of the same images; funnel: accuracy per step of the
+    filter, None where the cell is deblurred; engine: the images engine of its source."""
+
+    counts: Mapping[str, Count]
+    predictions: Sequence[Prediction] = ()
+    funnel: Sequence[Mapping[str, Any]] | None = None
+    engine: str = ""
+
+
+def load(root: Path, params: Mapping[str, Any]) -> dict[str, CellResult]:
     """The results of every cell that params names, in its order; files of other studies are not looked at.
 
-    Raises MissingError where a file is absent, truncated, or does not fit the study.
+    Raises MissingError where a file is absent, truncated, does not fit the study, or where the counts of a cell are
+    not those of its predictions.
     """
     return {
-        f"{source}/{variant}": _read(root / "results" / "evaluate" / source / f"{variant}.json", params)
+        f"{source}/{variant}": _read(root, f"{source}/{variant}", params)
         for source in params["sources"]
         for variant in params["variants"]
     }
 
 
-def _read(path: Path, params: Mapping[str, Any]) -> dict[str, Any]:
+def load_filters(root: Path, params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """results/filter/<source>.json of every source that params names. Raises MissingError where one cannot be used."""
+    return {source: _read_filter(root / "results/filter" / f"{source}.json") for source in params["sources"]}
+
+
+def _read(root: Path, cell: str, params: Mapping[str, Any]) -> CellResult:
+    path = root / "results/evaluate" / f"{cell}.json"
     result = read_json(path, COMMAND)
     per_class = result.get("per_class") if isinstance(result, dict) else None
     if not isinstance(per_class, dict) or not all(_is_count(count) for count in per_class.values()):
@@ -31,7 +52,22 @@ def _read(path: Path, params: Mapping[str, Any]) -> dict[str, Any]:
     if sorted(per_class) != sorted(classes):
         found = ", ".join(sorted(per_class)) or "none"
         raise MissingError(f"{path} is of another study: its classes are {found}", COMMAND)
-    return dict(result)
+    counts = {name: Count(per_class[name]["correct"], per_class[name]["n"]) for name in classes}
+    rows = read_rows(root / "data/evaluate" / cell / "predictions.jsonl", Prediction, COMMAND)
+    _check_agreement(path, counts, rows)
+    engine = params["sources"][cell.partition("/")[0]]["images"]
+    return CellResult(counts=counts, predictions=rows, funnel=result.get("funnel"), engine=engine)
+
+
+def _check_agreement(path: Path, counts: Mapping[str, Count], rows: Sequence[Prediction]) -> None:
+    """Counts and predictions are written together: where they differ, one of them is of another run."""
+    n = Counter(row.class_name for row in rows)
+    correct = Counter(row.class_name for row in rows if row.predicted == row.class_name)
+    for name in [*counts, *(name for name in n if name not in counts)]:
+        if (seen := Count(correct[name], n[name])) != counts.get(name):
+            told = counts.get(name, Count(0, 0))
+            raise MissingError(f"{path} is of another run than its predictions: {name} has {told.correct} of {told.n} "
+                               f"right there, and {seen.correct} of {seen.n} in predictions.jsonl", COMMAND)
 
 
 def _is_count(count: object) -> bool:
@@ -39,3 +75,10 @@ def _is_count(count: object) -> bool:
         return False
     n, correct = count.get("n"), count.get("correct")
     return isinstance(n, int) and isinstance(correct, int) and 0 <= correct <= n
+
+
+def _read_filter(path: Path) -> dict[str, Any]:
+    result = read_json(path, "dvc repro filter")
+    if not isinstance(result, dict) or not isinstance(result.get("funnel"), list):
+        raise MissingError(f"{path} lacks its funnel", "dvc repro filter")
+    return result

@@ -5,16 +5,16 @@ other pictures; a count differs only where chance does not explain it (Fisher's 
 A study on other models is another comparison: it is skipped here, with its reason.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy.stats import binomtest, fisher_exact
 
+from t2ibench.evaluate import score
 from t2ibench.harness import config, executor
 from t2ibench.images import Made, plan
-from t2ibench.records import Prompt, read_json
+from t2ibench.records import NONE, Prediction, Prompt, read_json
 
 ROOT = Path(__file__).parents[2]
 BASELINE = read_json(Path(__file__).parent / "bundled.json")
@@ -52,9 +52,11 @@ def test_the_last_runs_accuracies_are_the_committed_ones(params: config.Params) 
 
 @pytest.mark.parametrize("victim", ["cat", "giraffe"])
 def test_predictions_flipped_for_one_class_are_found(victim: str) -> None:
-    planted = json.loads(json.dumps(BASELINE["cells"]))
-    cell = "sd-llm/base"
-    planted[cell][victim]["correct"] = planted[cell][victim]["n"] - planted[cell][victim]["correct"]
+    cell, planted = "sd-llm/base", dict(BASELINE["cells"])
+    rows = [Prediction(id=f"{name}-{i}", class_name=name, confidence=0.9, box=None,
+                       predicted=name if (i < count["correct"]) != (name == victim) else NONE)
+            for name, count in planted[cell].items() for i in range(count["n"])]  # fmt: skip
+    planted[cell] = score(rows, list(planted[cell]))["per_class"]
     assert [text.split(":")[0] for text in changed(BASELINE["cells"], planted)] == [f"{cell} {victim}"]
 
 
