@@ -1,66 +1,20 @@
-"""The report's charts, drawn with matplotlib: as SVG for the page, as PNG for data/report/figures/ and MLflow.
+"""The report's charts, drawn with matplotlib: accuracy, confusion, funnel, what became of each class, pairs."""
 
-Equal numbers give equal bytes: no date, no version and a fixed salt for the ids in an SVG.
-"""
-
-import io
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from itertools import pairwise
 from typing import Any
 
-import matplotlib
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from t2ibench.records import NONE
+from t2ibench.report.style import INK, LINE, LOST, MUTED, OURS, PAPER, empty, quiet, styled
 
-INK, MUTED, LINE, OURS, PAPER = "#1d2733", "#66727f", "#dde2e7", "#1f5a8c", "#c2571a"
-LOST = {"made": "#9aa5b1", "clip": "#e2a76f", "quality": "#c9ced4", "people": "#8f7fa8"}
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": LINE,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.titlesize": 10,
-    "axes.titlepad": 10,
-    "xtick.color": MUTED,
-    "ytick.color": INK,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "t2ibench",
-    "figure.facecolor": "white",
-}
-FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
-"""What the page's SVGs are set in; they are measured in DejaVu Sans, which is wider than any of these."""
-
-
-def _style() -> AbstractContextManager[None]:
-    """matplotlib's own defaults and STYLE over them, whatever the reader's matplotlibrc says."""
-    defaults: dict[Any, Any] = {key: value for key, value in matplotlib.rcParamsDefault.items() if key != "backend"}
-    return matplotlib.rc_context(defaults | STYLE)
-
-
-def svg(figure: Figure) -> bytes:
-    """The figure as SVG in the reader's own fonts."""
-    buffer = io.BytesIO()
-    with _style():
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue().replace(b"'DejaVu Sans'", FONTS.encode())
-
-
-def png(figure: Figure) -> bytes:
-    """The figure as PNG at 200 dots per inch."""
-    buffer = io.BytesIO()
-    with _style():
-        figure.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
-    return buffer.getvalue()
+AVERAGE = "average"
 
 
 def accuracy(title: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
@@ -68,8 +22,8 @@ def accuracy(title: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
 
     rows, from the top: {class, accuracy, ci_low, ci_high, published}, fractions or None; `average` stands apart.
     """
-    with _style():
-        figure, axes = _figure(4.4, 0.9 + 0.27 * len(rows))
+    with styled():
+        figure, axes = empty(4.4, 0.9 + 0.27 * len(rows), {"left": 0.9, "right": 0.25, "top": 0.4, "bottom": 0.3})
         places = _places([row["class"] for row in rows])
         for y, row in zip(places, rows, strict=True):
             if row["accuracy"] is not None:
@@ -77,16 +31,12 @@ def accuracy(title: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
                 axes.plot(100 * row["accuracy"], y, "o", color=OURS, markersize=5.5, clip_on=False, zorder=3)
             if row["published"] is not None:
                 axes.plot(100 * row["published"], y, "D", markerfacecolor="white", markeredgecolor=PAPER,
-                          markeredgewidth=1.3, markersize=5, clip_on=False, zorder=4)  # fmt: skip
+                          markeredgewidth=1.3, markersize=5, clip_on=False, zorder=4)
         axes.set_title(title)
-        axes.set_yticks(places, [row["class"] for row in rows])
-        for label, row in zip(axes.get_yticklabels(), rows, strict=True):
-            label.set_fontweight("bold" if row["class"] == "average" else "normal")
-        axes.set_ylim(max(places) + 0.6, -0.6)
+        _names(axes, places, [row["class"] for row in rows])
         axes.set_xlim(0, 100)
         axes.set_xticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100 %"])
         axes.grid(axis="x", color=LINE, linewidth=0.7)
-        axes.set_axisbelow(True)
         return figure
 
 
@@ -95,19 +45,19 @@ def confusion(title: str, table: Mapping[str, Mapping[str, int]], classes: Seque
     columns = [*classes, NONE]
     counts = np.array([[table.get(row, {}).get(column, 0) for column in columns] for row in classes], dtype=float)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    hits = np.eye(len(classes), len(columns), dtype=bool)[..., None]
-    colors = np.where(hits, colormaps["Blues"](0.85 * share), colormaps["Oranges"](0.8 * share))
-    colors[counts == 0] = (0.97, 0.975, 0.98, 1)
-    with _style():
-        figure, axes = _figure(4.4, 1.1 + 0.3 * len(classes))
-        edges = np.arange(len(columns) + 1), np.arange(len(classes) + 1)
-        axes.pcolormesh(*edges, colors, edgecolor="white", linewidth=1)
+    with styled():
+        figure, axes = empty(4.4, 1.2 + 0.3 * len(classes), {"left": 0.85, "right": 0.1, "top": 0.4, "bottom": 0.75})
+        squares, colors = [], []
         for (row, column), count in np.ndenumerate(counts):
+            squares.append(Rectangle((column + 0.03, row + 0.03), 0.94, 0.94))
+            tone = OURS if row == column else PAPER
+            colors.append(to_rgba(tone, 0.12 + 0.5 * float(share[row, column])) if count else to_rgba(LINE, 0.35))
             if count:
-                tone = "white" if share[row, column] > 0.55 else INK
-                axes.text(column + 0.5, row + 0.5, f"{count:.0f}", ha="center", va="center", fontsize=8, color=tone)
+                axes.text(column + 0.5, row + 0.52, f"{count:.0f}", ha="center", va="center", fontsize=8)
+        axes.add_collection(PatchCollection(squares, facecolors=colors, linewidths=0))
         axes.axvline(len(classes), color=MUTED, linewidth=0.8)
-        axes.invert_yaxis()
+        axes.set_xlim(0, len(columns))
+        axes.set_ylim(len(classes), 0)
         axes.set_title(title)
         slanted: dict[str, Any] = {"rotation": 55, "ha": "right", "rotation_mode": "anchor", "color": INK}
         axes.set_xticks(np.arange(len(columns)) + 0.5, columns, **slanted)
@@ -116,29 +66,51 @@ def confusion(title: str, table: Mapping[str, Mapping[str, int]], classes: Seque
         return figure
 
 
-def funnel(title: str, steps: Sequence[Mapping[str, Any]]) -> Figure:
-    """How many images are left after each step; steps: [{step, count}] from the first to the last."""
-    with _style():
-        figure, axes = _figure(4.4, 0.8 + 0.36 * len(steps))
+def funnel(title: str, steps: Sequence[Mapping[str, Any]], accuracies: Mapping[str, float | None]) -> Figure:
+    """How many images are left after each step, and how many percent of those the judge gets right.
+
+    steps: [{step, count}] from the first to the last; accuracies: {step: mean accuracy of the classes}, a fraction.
+    """
+    with styled():
+        figure, axes = empty(4.6, 0.75 + 0.34 * len(steps), {"left": 0.85, "right": 1.5, "top": 0.45, "bottom": 0.2})
         counts = [step["count"] for step in steps]
         widest = max([*counts, 1])
-        tones = [*["#8fb0cc"] * (len(steps) - 1), OURS]
-        axes.barh(range(len(steps)), counts, height=0.66, color=tones)
+        axes.barh(range(len(steps)), counts, height=0.64, color=OURS, alpha=0.45)
+        axes.barh([len(steps) - 1], counts[-1:], height=0.64, color=OURS)
         for y, count in enumerate(counts):
-            axes.text(count + 0.015 * widest, y, f"{count}  ·  {_percent(count, counts[0])}", va="center", fontsize=8.5)
+            axes.text(count + 0.015 * widest, y, f"{count}", va="center", fontsize=8.5)
         axes.set_title(title)
-        axes.set_yticks(range(len(steps)), [step_name(step["step"]) for step in steps])
-        axes.set_ylim(len(steps) - 0.4, -0.6)
-        axes.set_xlim(0, widest * 1.28)
+        _names(axes, range(len(steps)), [step_name(step["step"]) for step in steps])
+        axes.set_xlim(0, widest * 1.13)
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
+        _accuracy_panel(figure, axes, [accuracies.get(step["step"]) for step in steps])
         return figure
+
+
+def _accuracy_panel(figure: Figure, beside: Axes, values: Sequence[float | None]) -> None:
+    """Accuracy at each step as a line from the top to the bottom, right of the bars."""
+    place = beside.get_position()
+    panel = figure.add_axes((place.x1 + 0.03, place.y0, 0.95 - place.x1, place.height), sharey=beside)
+    quiet(panel)
+    seen = [(100 * value, y) for y, value in enumerate(values) if value is not None]
+    panel.set_title("accuracy", fontsize=8.5, fontweight="normal", color=MUTED)
+    panel.tick_params(labelleft=False)
+    panel.set_xticks([])
+    panel.spines["bottom"].set_visible(False)
+    if seen:
+        xs, ys = zip(*seen, strict=True)
+        spread = max(max(xs) - min(xs), 2.0)
+        panel.plot(xs, ys, "-o", color=PAPER, linewidth=1.2, markersize=4, clip_on=False)
+        panel.set_xlim(min(xs) - 0.1 * spread, min(xs) + 2.1 * spread)
+        for x, y in seen:
+            panel.text(x + 0.16 * spread, y, f"{x:.1f} %", va="center", fontsize=8.5)
 
 
 def kept_by_class(title: str, steps: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> Figure:
     """What became of each class's images: kept, or the step that lost them; steps: [{step, per_class}]."""
-    with _style():
-        figure, axes = _figure(4.4, 1.1 + 0.27 * len(classes))
+    with styled():
+        figure, axes = empty(4.6, 1.05 + 0.25 * len(classes), {"left": 0.85, "right": 0.3, "top": 0.4, "bottom": 0.45})
         left = np.array([steps[-1]["per_class"].get(name, 0) for name in classes], dtype=float)
         whole = np.array([steps[0]["per_class"].get(name, 0) for name in classes], dtype=float)
         axes.barh(range(len(classes)), left, height=0.66, color=OURS, label="kept")
@@ -152,13 +124,30 @@ def kept_by_class(title: str, steps: Sequence[Mapping[str, Any]], classes: Seque
         for y, (kept, all_) in enumerate(zip((steps[-1]["per_class"].get(n, 0) for n in classes), whole, strict=True)):
             axes.text(all_ + 0.015 * whole.max(), y, _percent(kept, all_), va="center", fontsize=8.5)
         axes.set_title(title)
-        axes.set_yticks(range(len(classes)), list(classes))
-        axes.set_ylim(len(classes) - 0.4, -0.6)
-        axes.set_xlim(0, max(whole.max(), 1) * 1.16)
+        _names(axes, range(len(classes)), classes)
+        axes.set_xlim(0, max(whole.max(), 1) * 1.12)
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
-        axes.legend(loc="upper left", bbox_to_anchor=(-0.02, 0.0), ncols=5, frameon=False, fontsize=8,
-                    handlelength=0.9, handletextpad=0.4, columnspacing=1.0, borderpad=0.2)  # fmt: skip
+        axes.legend(loc="upper left", bbox_to_anchor=(-0.02, 0.0), ncols=6, frameon=False, fontsize=8,
+                    handlelength=0.9, handletextpad=0.4, columnspacing=1.0, borderpad=0.2)
+        return figure
+
+
+def pairs(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """What deblurring changed, in points, with its interval: rows of results/compare.json's `pairs`, from the top."""
+    with styled():
+        figure, axes = empty(5.2, 0.9 + 0.24 * max(len(rows), 1),
+                             {"left": 1.9, "right": 0.25, "top": 0.4, "bottom": 0.45})
+        known = [(y, row) for y, row in enumerate(rows) if row["difference"] is not None]
+        axes.axvline(0, color=MUTED, linewidth=0.8)
+        for y, row in known:
+            heavy = row["class"] == "all"
+            axes.plot([100 * row["ci_low"], 100 * row["ci_high"]], [y, y], color=OURS, alpha=0.35, linewidth=2.4)
+            axes.plot(100 * row["difference"], y, "s" if heavy else "o", color=OURS, markersize=6 if heavy else 4.5)
+        axes.set_title("What a variant changed on the same images, in points")
+        names = [f"{row['source']}: {row['class']}" if row["class"] == "all" else row["class"] for row in rows]
+        _names(axes, range(len(rows)), names)
+        axes.grid(axis="x", color=LINE, linewidth=0.7)
         return figure
 
 
@@ -167,18 +156,16 @@ def step_name(step: str) -> str:
     return "CLIP" if step == "clip" else step
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    """An empty figure of width x height inches with quiet axes."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    return figure, axes
+def _names(axes: Axes, places: Sequence[float], names: Sequence[str]) -> None:
+    axes.set_yticks(places, list(names))
+    for label, name in zip(axes.get_yticklabels(), names, strict=True):
+        label.set_fontweight("bold" if name == AVERAGE or name.endswith(": all") else "normal")
+    axes.set_ylim(max(places, default=0) + 0.6, -0.6)
 
 
 def _places(names: Sequence[str]) -> list[float]:
     """y of each row: one apart, the average half a row further."""
-    return [y + (0.5 if name == "average" else 0.0) for y, name in enumerate(names)]
+    return [y + (0.5 if name == AVERAGE else 0.0) for y, name in enumerate(names)]
 
 
 def _percent(part: float, whole: float) -> str:

@@ -1,30 +1,32 @@
-"""All that the report shows, read from data/ and results/; which cells there are, params.yaml alone says."""
+"""What the report is made of: cells, sources and settings as records. `reading.py` reads them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from t2ibench import __version__
-from t2ibench.errors import ConfigError, MissingError
-from t2ibench.records import Prediction, Sample, read_json, read_rows
-
-LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "ultralytics", "openai", "numpy", "pillow")
-ENGINES = ("prompts", "images", "filter", "deblur", "evaluate")
+from t2ibench.errors import ConfigError
+from t2ibench.records import Decision, Failure, Prediction, Prompt, Sample, Segmentation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The section `report` of params.yaml: images per class in the previews, images per cell in the failures."""
+    """The section `report` of params.yaml: how many images are shown. grid_columns: per class in the previews;
+    failures: per cell before the fold; segmentations: per class and source; rejected: per reason and source;
+    megabytes: of the page at most, which larger pictures are reduced to keep."""
 
     grid_columns: int = 6
     failures: int = 24
+    segmentations: int = 3
+    rejected: int = 4
+    megabytes: int = 12
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a number out of range."""
-        for key, low, high in (("grid_columns", 1, 24), ("failures", 0, 500)):
+        ranges = {"grid_columns": (1, 24), "failures": (0, 500), "segmentations": (0, 24), "rejected": (0, 100),
+                  "megabytes": (4, 500)}
+        for key, (low, high) in ranges.items():
             value = getattr(self, key)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 raise ConfigError(f"report.{key}", value, f"a whole number from {low} to {high}")
@@ -32,14 +34,18 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One `<source>/<variant>`. folder holds the pictures; samples and predictions have the same ids, sorted;
-    result: the content of results/evaluate/<source>/<variant>.json."""
+    """One `<source>/<variant>`. folder holds the pictures, told what evaluate wrote about them; samples, predictions
+    and segmentations have the same ids, sorted; rejected: predictions of the images that the filter rejected, where
+    the variant does not deblur; result: the content of results/evaluate/<source>/<variant>.json."""
 
     source: str
     variant: str
     folder: Path
+    told: Path
     samples: tuple[Sample, ...]
     predictions: Mapping[str, Prediction]
+    rejected: Mapping[str, Prediction]
+    segmentations: Mapping[str, Segmentation]
     result: Mapping[str, Any]
 
     @property
@@ -61,20 +67,37 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Source:
+    """One source before evaluation. folder holds the pictures as they were generated; made: their rows by id;
+    failed: the images that could not be made; decisions: the filter's, by id; filtered: the content of
+    results/filter/<source>.json."""
+
+    name: str
+    folder: Path
+    made: Mapping[str, Sample]
+    failed: tuple[Failure, ...]
+    decisions: Mapping[str, Decision]
+    filtered: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportInputs:
-    """What `load` reads and `build` shows. study, models, sources, variants: sections of params.yaml; dtype: the one
-    thing about the hardware that decides pixels; engines: {stage: {engine: its settings}}; versions: of libraries;
-    funnels: {source: content of results/filter/<source>.json}; comparison: content of results/compare.json."""
+    """What `load` reads and `build` shows. study, models, choices, variants: sections of params.yaml (choices:
+    `sources`); dtype: the one thing about the hardware that decides pixels; engines: {stage: {engine: its settings}};
+    versions: of libraries; digests: {tiny:// name: digest of its weights}; prompts: {kind: {id: Prompt}};
+    comparison: content of results/compare.json."""
 
     study: Mapping[str, Any]
     models: Mapping[str, Any]
     dtype: str
-    sources: Mapping[str, Mapping[str, Any]]
+    choices: Mapping[str, Mapping[str, Any]]
     variants: Mapping[str, Mapping[str, Any]]
     engines: Mapping[str, Mapping[str, Any]]
     settings: Settings
     versions: Mapping[str, str]
-    funnels: Mapping[str, Mapping[str, Any]]
+    digests: Mapping[str, str]
+    prompts: Mapping[str, Mapping[str, Prompt]]
+    sources: Mapping[str, Source]
     cells: Mapping[str, Cell]
     comparison: Mapping[str, Any]
 
@@ -86,88 +109,3 @@ class ReportInputs:
     def of_source(self, source: str) -> list[Cell]:
         """The cells of a source, in the order of the variants."""
         return [cell for cell in self.cells.values() if cell.source == source]
-
-
-def load(root: Path, params: Mapping[str, Any]) -> ReportInputs:
-    """Reads all that the report of this params.yaml needs; root: the folder that holds data/ and results/.
-
-    Raises MissingError where a file is absent, truncated or of another study, ConfigError for a setting.
-    """
-    cells = [
-        _cell(root, source, variant, params["study"]["classes"])
-        for source in params["sources"]
-        for variant in params["variants"]
-    ]
-    return ReportInputs(
-        study=params["study"],
-        models=params["models"],
-        dtype=params["hardware"]["dtype"],
-        sources=params["sources"],
-        variants=params["variants"],
-        engines={stage: params.get(stage) or {} for stage in ENGINES},
-        settings=Settings(**{key: value for key, value in params["report"].items() if key != "_target_"}),
-        versions=_versions(),
-        funnels={source: _funnel(root, source, params["study"]["classes"]) for source in params["sources"]},
-        cells={cell.name: cell for cell in cells},
-        comparison=_comparison(root, params),
-    )
-
-
-def _cell(root: Path, source: str, variant: str, classes: list[str]) -> Cell:
-    folder = root / "data" / "deblur" / source / variant
-    path = root / "results" / "evaluate" / source / f"{variant}.json"
-    command = f"dvc repro evaluate@{source}-{variant}"
-    result = read_json(path, command)
-    if not isinstance(result, dict) or not {"n", "accuracy", "per_class", "confusion"} <= result.keys():
-        raise MissingError(f"{path} lacks n, accuracy, per_class or confusion", command)
-    if sorted(result["per_class"]) != sorted(classes):
-        found = ", ".join(sorted(result["per_class"])) or "none"
-        raise MissingError(f"{path} is of another study: its classes are {found}", command)
-    samples = read_rows(folder / "metadata.jsonl", Sample, command)
-    table = root / "data" / "evaluate" / source / variant / "predictions.jsonl"
-    predictions = {row.id: row for row in read_rows(table, Prediction, command)}
-    if sorted(predictions) != sorted(sample.id for sample in samples) or result["n"] != len(samples):
-        raise MissingError(f"{table} and {path} are not about the {len(samples)} images of {folder}", command)
-    return Cell(
-        source=source,
-        variant=variant,
-        folder=folder,
-        samples=tuple(sorted(samples, key=lambda sample: sample.id)),
-        predictions=predictions,
-        result=result,
-    )
-
-
-def _funnel(root: Path, source: str, classes: list[str]) -> Mapping[str, Any]:
-    path = root / "results" / "filter" / f"{source}.json"
-    command = f"dvc repro filter@{source}"
-    funnel = read_json(path, command)
-    steps = funnel.get("funnel") if isinstance(funnel, dict) else None
-    if not steps or not all({"step", "count", "per_class"} <= step.keys() for step in steps):
-        raise MissingError(f"{path} lacks the steps of the funnel", command)
-    if any(set(step["per_class"]) - set(classes) for step in steps):
-        raise MissingError(f"{path} is of another study: it has classes that this one lacks", command)
-    return dict(funnel)
-
-
-def _comparison(root: Path, params: Mapping[str, Any]) -> Mapping[str, Any]:
-    path = root / "results" / "compare.json"
-    command = "dvc repro compare"
-    comparison = read_json(path, command)
-    if not isinstance(comparison, dict) or not {"study", "models", "cells", "published"} <= comparison.keys():
-        raise MissingError(f"{path} lacks study, models, published or cells", command)
-    for key in ("study", "models"):
-        if comparison[key] != params[key]["name"]:
-            raise MissingError(f"{path} is of another study: {key} {comparison[key]}", command)
-    return comparison
-
-
-def _versions() -> dict[str, str]:
-    """The versions of the libraries that decide pixels and scores; those that are not installed are left out."""
-    found = {"t2ibench": __version__}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

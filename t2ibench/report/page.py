@@ -1,20 +1,25 @@
-"""Puts the page together: views of the inputs, charts and pictures inlined, one Jinja2 template."""
+"""Puts the page together: views of the inputs, charts and pictures inlined, Jinja2 templates, one script."""
 
+import base64
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from t2ibench.pictures import encode_png
-from t2ibench.report import charts, views
-from t2ibench.report.embed import data_uri
+from t2ibench.report import charts, flow, ran, style, verdicts, views
+from t2ibench.report.embed import Album
 from t2ibench.report.grid import grids
 from t2ibench.report.inputs import ReportInputs
+from t2ibench.report.lineage import Lineage
+from t2ibench.report.strips import Strips
 
 TEMPLATES = Path(__file__).parent / "templates"
+MEGABYTE = 1_000_000
 
 
 def build(inputs: ReportInputs) -> str:
@@ -22,7 +27,38 @@ def build(inputs: ReportInputs) -> str:
 
     Raises MissingError where a picture that is to be shown is absent or damaged.
     """
-    environment = Environment(
+    album = Album()
+    lineage = Lineage(inputs, album)
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8").strip()
+    text = environment().get_template("page.html.j2").render(
+        inputs=inputs,
+        published=inputs.comparison["published"],
+        **_facts(inputs),
+        **_numbers(inputs),
+        **_galleries(inputs, lineage),
+        funnels=_drawn(_funnels(inputs)),
+        confusions=_drawn(_confusions(inputs)),
+        records=Markup(lineage.records()),
+        script=Markup(script),
+        script_digest=base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode(),
+        pictures="@pictures@",
+    )
+    uris = album.uris(inputs.settings.megabytes * MEGABYTE - len(text))
+    return text.replace('"@pictures@"', uris, 1)
+
+
+def figures(inputs: ReportInputs) -> dict[str, bytes]:
+    """Every chart and sheet of the report as PNG bytes, by name, without the ending."""
+    drawn = {name: style.png(figure) for chart in (_funnels, _confusions, _accuracies)
+             for name, figure, _ in chart(inputs)}
+    drawn["pipeline"] = style.png(flow.pipeline(views.pipeline(inputs)))
+    drawn["pairs"] = style.png(charts.pairs(_known_pairs(inputs)))
+    return drawn | {name: style.sheet_png(grid) for name, grid in grids(inputs).items()}
+
+
+def environment() -> Environment:
+    """The templates' settings: everything is escaped, an unknown name is an error."""
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -30,29 +66,58 @@ def build(inputs: ReportInputs) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"pct": _percent, "points": _points, "show": _show}
-    return environment.get_template("page.html.j2").render(
-        inputs=inputs,
-        bundled=views.bundled(inputs),
-        stands_in={source: views.stands_in(inputs, source) for source in inputs.sources},
-        kept=sum(flow["kept"] for flow in views.pipeline(inputs)),
-        flows=views.pipeline(inputs),
-        engines=views.engines(inputs),
-        previews=views.previews(inputs),
-        tables=views.tables(inputs),
-        galleries=views.failures(inputs),
-        funnels=_embedded(_funnels(inputs)),
-        accuracies=_embedded(_accuracies(inputs)),
-        confusions=_embedded(_confusions(inputs)),
-    )
+    filters: dict[str, Callable[..., Any]] = {"pct": _percent, "points": _points, "show": _show, "p": _p_value,
+                                              "upper_first": _upper_first}
+    made.filters |= filters
+    return made
 
 
-def figures(inputs: ReportInputs) -> dict[str, bytes]:
-    """Every chart and sample grid of the report as PNG bytes, by name, without the ending."""
-    drawn = {
-        name: charts.png(figure) for chart in (_funnels, _accuracies, _confusions) for name, figure, _ in chart(inputs)
+def _facts(inputs: ReportInputs) -> dict[str, Any]:
+    flows = views.pipeline(inputs)
+    return {
+        "bundled": ran.bundled(inputs),
+        "stands_in": {source: ran.stands_in(inputs, source) for source in inputs.choices},
+        "flows": flows,
+        "kept": sum(one["kept"] for one in flows),
+        "models": ran.models(inputs),
+        "data": ran.data(inputs),
+        "libraries": ran.libraries(inputs),
+        "engines": ran.engines(inputs),
+        "reviews": views.reviews(inputs),
+        "funnel_tables": views.funnel_tables(inputs),
     }
-    return drawn | {name: encode_png(np.asarray(grid)) for name, grid in grids(inputs).items()}
+
+
+def _numbers(inputs: ReportInputs) -> dict[str, Any]:
+    tables, intervals = verdicts.tables(inputs)
+    pairs, differences = verdicts.pairs(inputs)
+    return {
+        "verdict": verdicts.sentence(inputs),
+        "verdicts": verdicts.summary(inputs),
+        "glyphs": verdicts.GLYPHS,
+        "tables": tables,
+        "common_reason": verdicts.common_reason(tables),
+        "pairs": pairs,
+        "audit": verdicts.audit(inputs),
+        "strips": [_marked(strips) for strips in (intervals, differences)],
+        "intervals": intervals,
+        "differences": differences,
+    }
+
+
+def _galleries(inputs: ReportInputs, lineage: Lineage) -> dict[str, Any]:
+    return {
+        "mosaic": views.mosaic(inputs, lineage),
+        "previews": views.previews(inputs, lineage),
+        "rejected": views.rejected(inputs, lineage),
+        "galleries": views.failures(inputs, lineage),
+        "flips": views.flips(inputs, lineage),
+        "segmented": views.segmentations(inputs, lineage),
+    }
+
+
+def _marked(strips: Strips) -> dict[str, Any]:
+    return {"name": strips.name, "drawing": Markup(strips.drawing)}
 
 
 Chart = tuple[str, Figure, str]
@@ -60,21 +125,20 @@ Chart = tuple[str, Figure, str]
 
 
 def _funnels(inputs: ReportInputs) -> Iterator[Chart]:
-    for source, content in inputs.funnels.items():
-        steps = content["funnel"]
-        counts = ", ".join(f"{step['step']} {step['count']}" for step in steps)
-        yield f"funnel-{source}", charts.funnel(source, steps), f"Images of {source} left after each step: {counts}."
-        kept = ", ".join(f"{name} {steps[-1]['per_class'].get(name, 0)}" for name in inputs.classes)
-        figure = charts.kept_by_class(f"{source}, by class", steps, inputs.classes)
-        yield f"kept-{source}", figure, f"Images of {source} kept per class: {kept}."
+    for name, source in inputs.sources.items():
+        steps = source.filtered["funnel"]
+        seen = {step: row["accuracy"] for step, row in views.step_accuracies(inputs, name).items()}
+        told = ", ".join(f"{step['step']} {step['count']}" for step in steps)
+        yield f"funnel-{name}", charts.funnel(name, steps, seen), f"Images of {name} left after each step: {told}."
+        kept = ", ".join(f"{one} {steps[-1]['per_class'].get(one, 0)}" for one in inputs.classes)
+        figure = charts.kept_by_class(f"{name}, by class", steps, inputs.classes)
+        yield f"kept-{name}", figure, f"Images of {name} kept per class: {kept}."
 
 
 def _accuracies(inputs: ReportInputs) -> Iterator[Chart]:
     for cell in inputs.cells.values():
-        rows = views.accuracy_rows(inputs, cell)
-        words = ", ".join(f"{row['class']} {_percent(row['accuracy'], 1)}" for row in rows)
-        figure = charts.accuracy(cell.name, rows)
-        yield f"accuracy-{cell.source}-{cell.variant}", figure, f"Accuracy of {cell.name} in percent: {words}."
+        figure = charts.accuracy(cell.name, verdicts.accuracy_rows(inputs, cell))
+        yield f"accuracy-{cell.source}-{cell.variant}", figure, ""
 
 
 def _confusions(inputs: ReportInputs) -> Iterator[Chart]:
@@ -91,8 +155,12 @@ def _confusions(inputs: ReportInputs) -> Iterator[Chart]:
         yield f"confusion-{cell.source}-{cell.variant}", charts.confusion(cell.name, table, inputs.classes), words
 
 
-def _embedded(drawn: Iterator[Chart]) -> list[dict[str, str]]:
-    return [{"uri": data_uri("image/svg+xml", charts.svg(figure)), "alt": words} for _, figure, words in drawn]
+def _known_pairs(inputs: ReportInputs) -> list[dict[str, Any]]:
+    return [row for row in inputs.comparison["pairs"] if row["source"] in inputs.choices]
+
+
+def _drawn(chart: Iterator[Chart]) -> list[dict[str, Any]]:
+    return [{"svg": Markup(style.svg(figure, name)), "alt": words} for name, figure, words in chart]
 
 
 def _percent(fraction: float | None, digits: int = 2) -> str:
@@ -103,5 +171,13 @@ def _points(fraction: float | None) -> str:
     return "–" if fraction is None else f"{100 * fraction:+.2f}".replace("-", "−")
 
 
+def _p_value(value: float | None) -> str:
+    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def _show(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _upper_first(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "." if text else ""

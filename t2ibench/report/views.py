@@ -1,179 +1,189 @@
-"""What each section of the page shows, as plain lists and mappings for the template."""
+"""The sections with pictures: pipeline, previews, funnel, rejected images, failures, flips, segmentations."""
 
 from collections.abc import Mapping
-from itertools import groupby
 from typing import Any
 
 from t2ibench.records import NONE, Sample
 from t2ibench.report.charts import step_name
-from t2ibench.report.embed import embed_picture
 from t2ibench.report.inputs import Cell, ReportInputs
-from t2ibench.stats import Count, mean_of_proportions, wilson
+from t2ibench.report.lineage import Lineage, Tile
+from t2ibench.report.verdicts import accuracy_rows, count
 
-AVERAGE = "average"
-BUNDLED = "tiny"
-PAID = "openai"
-"""The images engine that the bundled models replace by a stand-in."""
-
-
-def bundled(inputs: ReportInputs) -> bool:
-    """Whether the models are the small ones that come with the repository."""
-    return bool(inputs.models["name"] == BUNDLED)
-
-
-def stands_in(inputs: ReportInputs, source: str) -> bool:
-    """Whether a source's images come from a stand-in for a paid model."""
-    return bundled(inputs) and inputs.sources[source]["images"] == PAID
+REASONS = {
+    "clip": "CLIP ranks another class first",
+    "black": "black",
+    "flat": "flat: one tone all over",
+    "duplicate": "repeats another image",
+    "people": "shows people",
+    "review": "rejected by a reviewer",
+}
 
 
 def pipeline(inputs: ReportInputs) -> list[dict[str, Any]]:
     """Figure 1: per source, how many images are left after each step, and what each variant then scores."""
     flows = []
-    for source, content in inputs.funnels.items():
-        steps = content["funnel"]
+    for name, source in inputs.sources.items():
+        steps = source.filtered["funnel"]
         counts = [step["count"] for step in steps]
-        flows.append(
-            {
-                "source": source,
-                "prompts": inputs.sources[source]["prompts"],
-                "images": inputs.sources[source]["images"],
-                "steps": [
-                    {
-                        "name": step_name(step["step"]),
-                        "count": count,
-                        "lost": before - count,
-                        "share": count / counts[0] if counts[0] else None,
-                    }
-                    for step, count, before in zip(steps, counts, [counts[0], *counts], strict=False)
-                ],
-                "kept": counts[-1],
-                "scores": [
-                    {"variant": cell.variant, "average": accuracy_rows(inputs, cell)[-1]}
-                    for cell in inputs.of_source(source)
-                ],
-            }
-        )
+        prompts = {sample.prompt_id for sample in source.made.values()}
+        flows.append({
+            "source": name,
+            "prompts": inputs.choices[name]["prompts"],
+            "used": len(prompts),
+            "images": inputs.choices[name]["images"],
+            "steps": [
+                {"name": step_name(step["step"]), "count": now, "lost": before - now,
+                 "share": now / counts[0] if counts[0] else None}
+                for step, now, before in zip(steps, counts, [counts[0], *counts], strict=False)
+            ],
+            "kept": counts[-1],
+            "scores": [{"variant": cell.variant, "average": accuracy_rows(inputs, cell)[-1]}
+                       for cell in inputs.of_source(name)],
+        })
     return flows
 
 
-def engines(inputs: ReportInputs) -> list[dict[str, Any]]:
-    """The engines that this study runs, with their settings: [{stage, engine, target, settings}]."""
-    used = {
-        "prompts": {str(source["prompts"]) for source in inputs.sources.values()},
-        "images": {str(source["images"]) for source in inputs.sources.values()},
-        "deblur": {str(variant["deblur"]) for variant in inputs.variants.values()},
-    }
-    return [
-        {
-            "stage": stage,
-            "engine": name,
-            "target": settings.get("_target_", ""),
-            "settings": {key: value for key, value in settings.items() if key != "_target_"},
-        }
-        for stage, found in inputs.engines.items()
-        for name, settings in found.items()
-        if isinstance(settings, Mapping) and name in used.get(stage, {name})
-    ]
+def mosaic(inputs: ReportInputs, lineage: Lineage) -> list[Tile]:
+    """One image of each class and source, for the head of the page: the first by id that the judge gets right."""
+    tiles = []
+    for source in inputs.sources:
+        cell = inputs.of_source(source)[0]
+        for name in inputs.classes:
+            right = [one for one in cell.of_class(name) if cell.predictions[one.id].predicted == name]
+            tiles += [lineage.kept(cell, one, f"{name}, {cell.name}.") for one in right[:1]]
+    return tiles
 
 
-def previews(inputs: ReportInputs) -> list[dict[str, Any]]:
+def previews(inputs: ReportInputs, lineage: Lineage) -> list[dict[str, Any]]:
     """Figure 2: per source and class the first images by id, the same ones in every variant."""
-    return [
-        {
-            "source": source,
-            "classes": [_preview(inputs, source, class_name) for class_name in inputs.classes],
-        }
-        for source in inputs.sources
-    ]
+    return [{"source": source, "classes": [_preview(inputs, lineage, source, name) for name in inputs.classes]}
+            for source in inputs.sources]
 
 
-def _preview(inputs: ReportInputs, source: str, class_name: str) -> dict[str, Any]:
+def _preview(inputs: ReportInputs, lineage: Lineage, source: str, class_name: str) -> dict[str, Any]:
     cells = inputs.of_source(source)
     chosen = [sample.id for sample in cells[0].of_class(class_name)[: inputs.settings.grid_columns]]
     strips = []
     for cell in cells:
         samples = {sample.id: sample for sample in cell.of_class(class_name)}
-        images = [_image(cell, samples[key]) for key in chosen if key in samples]
-        strips.append({"variant": cell.variant, "images": images, **_count(cell, class_name)})
+        alt = f"{class_name}, {cell.name}."
+        images = [lineage.kept(cell, samples[key], alt) for key in chosen if key in samples]
+        correct, n = count(cell, class_name)
+        strips.append({"variant": cell.variant, "images": images, "n": n, "correct": correct})
     return {"name": class_name, "strips": strips, "kept": len(cells[0].of_class(class_name))}
 
 
-def _count(cell: Cell, class_name: str) -> dict[str, int]:
-    counted = cell.result["per_class"][class_name]
-    return {"n": counted["n"], "correct": counted["correct"]}
+def step_accuracies(inputs: ReportInputs, source: str) -> Mapping[str, Mapping[str, Any]]:
+    """{step: {n, correct, accuracy, per_class}} of the cell that does not deblur; empty where there is none."""
+    for cell in inputs.of_source(source):
+        if cell.result["funnel"]:
+            return {step["step"]: step for step in cell.result["funnel"]}
+    return {}
 
 
-def _image(cell: Cell, sample: Sample) -> dict[str, Any]:
-    picture = embed_picture(cell.folder / sample.file_name)
-    return {
-        "picture": picture,
-        "prompt": sample.prompt,
-        "alt": f"{sample.class_name}, {cell.name}. Prompt: {sample.prompt}",
-    }
+def funnel_tables(inputs: ReportInputs) -> list[dict[str, Any]]:
+    """Per source and class, images and accuracy after each step: [{source, steps, rows: [{name, cells}]}]."""
+    found = []
+    for name, source in inputs.sources.items():
+        steps, accuracies = source.filtered["funnel"], step_accuracies(inputs, name)
+        rows = []
+        for class_name in inputs.classes:
+            cells = []
+            for step in steps:
+                seen = accuracies.get(step["step"], {}).get("per_class", {}).get(class_name, {})
+                cells.append({"count": step["per_class"].get(class_name, 0), "accuracy": seen.get("accuracy")})
+            rows.append({"name": class_name, "cells": cells})
+        found.append({"source": name, "steps": [step_name(step["step"]) for step in steps], "rows": rows})
+    return found
 
 
-def tables(inputs: ReportInputs) -> list[dict[str, Any]]:
-    """Tables 1-4: the published columns with their rows, and the reasons behind the verdicts."""
-    columns = []
-    for (number, column), group in groupby(inputs.comparison["cells"], key=lambda row: (row["table"], row["column"])):
-        rows = list(group)
-        source = rows[0]["cell"].partition("/")[0]
-        columns.append(
-            {
-                "number": number,
-                "column": column,
-                "cell": rows[0]["cell"],
-                "stands_in": source in inputs.sources and stands_in(inputs, source),
-                "rows": rows,
-                "reasons": list(dict.fromkeys(row["reason"] for row in rows if row["reason"])),
-            }
-        )
-    return columns
+def rejected(inputs: ReportInputs, lineage: Lineage) -> list[dict[str, Any]]:
+    """What the filter rejected: per source and reason the number, and the first images by id."""
+    found = []
+    for name, source in inputs.sources.items():
+        reasons = []
+        for reason in dict.fromkeys([*REASONS, *sorted({row.reason for row in source.decisions.values()} - {""})]):
+            rows = [source.made[key] for key in sorted(source.decisions) if source.decisions[key].reason == reason]
+            tiles = [lineage.generated(name, one, f"{one.class_name}, {name}, rejected: {reason}.")
+                     for one in rows[: inputs.settings.rejected]]
+            if rows:
+                reasons.append({"reason": reason, "text": REASONS.get(reason, reason), "count": len(rows),
+                                "images": tiles})
+        found.append({"source": name, "reasons": reasons})
+    return found
 
 
-def accuracy_rows(inputs: ReportInputs, cell: Cell) -> list[Mapping[str, Any]]:
-    """Rows for the chart: the study's classes, then the average; published values where the tables have them."""
-    found = {row["class"]: row for row in inputs.comparison["cells"] if row["cell"] == cell.name}
-    confidence = inputs.comparison.get("settings", {}).get("confidence", 0.95)
-    counts = {name: Count(**_count(cell, name)) for name in inputs.classes}
-    rows: list[Mapping[str, Any]] = []
-    for name, count in counts.items():
-        low, high = wilson(*count, confidence)
-        accuracy = count.correct / count.n if count.n else None
-        rows.append({"class": name, "accuracy": accuracy, "ci_low": low, "ci_high": high,
-                     "published": found[name]["published"] if name in found else None})  # fmt: skip
-    if AVERAGE in found:
-        return [*rows, found[AVERAGE]]
-    present = [count for count in counts.values() if count.n]
-    low, high = mean_of_proportions(present, confidence) if present else (0.0, 1.0)
-    mean = sum(count.correct / count.n for count in present) / len(present) if present else None
-    return [*rows, {"class": AVERAGE, "accuracy": mean, "ci_low": low, "ci_high": high, "published": None}]
+def reviews(inputs: ReportInputs) -> list[dict[str, Any]]:
+    """Who looked at which source, and how far they agree: [{source, reviewed, by, agreement}]."""
+    return [{"source": name, **source.filtered["review"]} for name, source in inputs.sources.items()
+            if source.filtered["review"]["reviewed"]]
 
 
-def failures(inputs: ReportInputs) -> list[dict[str, Any]]:
+def failures(inputs: ReportInputs, lineage: Lineage) -> list[dict[str, Any]]:
     """Figure 3: per cell the misclassified images, the judge's surest errors first, in turn from each class."""
     galleries = []
     for cell in inputs.cells.values():
-        wrong = cell.misclassified(inputs.classes)
-        galleries.append(
-            {
-                "cell": cell.name,
-                "count": len(wrong),
-                "n": len(cell.samples),
-                "images": [_failure(cell, sample) for sample in wrong[: inputs.settings.failures]],
-            }
-        )
+        images = [_failure(cell, sample, lineage) for sample in cell.misclassified(inputs.classes)]
+        fold = inputs.settings.failures
+        galleries.append({"cell": cell.name, "count": len(images), "n": len(cell.samples), "images": images[:fold],
+                          "more": images[fold:]})
     return galleries
 
 
-def _failure(cell: Cell, sample: Sample) -> dict[str, Any]:
-    prediction = cell.predictions[sample.id]
-    seen = f"{prediction.predicted}, confidence {prediction.confidence:.2f}"
-    found_none = prediction.predicted == NONE
-    return _image(cell, sample) | {
-        "id": sample.id,
-        "intended": sample.class_name,
-        "predicted": prediction.predicted,
-        "confidence": None if found_none else prediction.confidence,
-        "alt": f"Intended {sample.class_name}, predicted {NONE if found_none else seen}. Prompt: {sample.prompt}",
+def _failure(cell: Cell, sample: Sample, lineage: Lineage) -> dict[str, Any]:
+    seen = cell.predictions[sample.id]
+    told = NONE if seen.predicted == NONE else f"{seen.predicted}, confidence {seen.confidence:.2f}"
+    return {
+        "tile": lineage.kept(cell, sample, f"Intended {sample.class_name}, predicted {told}."),
+        "seen": seen,
     }
+
+
+def flips(inputs: ReportInputs, lineage: Lineage) -> list[dict[str, Any]]:
+    """Images that only one of two variants gets right: [{source, from, to, images: [{before, after, ...}]}]."""
+    found = []
+    for source in inputs.sources:
+        first, *others = inputs.of_source(source)
+        for other in others:
+            images = [flip for sample in other.samples if (flip := _flip(first, other, sample, lineage))]
+            found.append({"source": source, "from": first.variant, "to": other.variant, "images": images})
+    return found
+
+
+def _flip(first: Cell, other: Cell, sample: Sample, lineage: Lineage) -> dict[str, Any] | None:
+    before, after = first.predictions.get(sample.id), other.predictions[sample.id]
+    if before is None or (before.predicted == sample.class_name) == (after.predicted == sample.class_name):
+        return None
+    original = next(one for one in first.samples if one.id == sample.id)
+    return {
+        "before": lineage.kept(first, original, f"{sample.class_name}, {first.name}, seen as {before.predicted}."),
+        "after": lineage.kept(other, sample, f"{sample.class_name}, {other.name}, seen as {after.predicted}."),
+        "was": before.predicted,
+        "now": after.predicted,
+        "gained": after.predicted == sample.class_name,
+    }
+
+
+def segmentations(inputs: ReportInputs, lineage: Lineage) -> dict[str, Any]:
+    """Figure 4: per class and source the first images by id with their masks; the fraction of right masks per cell."""
+    first = {source: inputs.of_source(source)[0] for source in inputs.sources}
+    gallery = []
+    for name in inputs.classes:
+        columns = []
+        for source, cell in first.items():
+            chosen = cell.of_class(name)[: inputs.settings.segmentations]
+            columns.append({"source": source, "images": [_masked(cell, sample, lineage) for sample in chosen]})
+        gallery.append({"name": name, "columns": columns})
+    return {
+        "gallery": gallery,
+        "variant": next(iter(inputs.variants)),
+        "kinds": {source: inputs.choices[source]["prompts"] for source in inputs.sources},
+        "cells": [{"cell": cell.name, **cell.result["segmentation"]} for cell in inputs.cells.values()],
+    }
+
+
+def _masked(cell: Cell, sample: Sample, lineage: Lineage) -> dict[str, Any]:
+    mask = cell.segmentations[sample.id]
+    told = "no mask" if mask.predicted == NONE else f"mask of {mask.predicted}, confidence {mask.confidence:.2f}"
+    return {"tile": lineage.kept(cell, sample, f"{sample.class_name}, {cell.name}: {told}.", outlined=True),
+            "mask": mask, "right": mask.predicted == sample.class_name}
