@@ -1,22 +1,27 @@
 """filter: which images show their class and nothing that spoils them (IEIE 2026, section 3.1.2).
 
-Three engines measure: `clip.ClipRanking`, `quality.Quality`, `people.People`. Each is a batch function from images
-(uint8 HWC RGB) to one measurement an image. `decide` compares the measurements with thresholds and `funnel` counts:
-both are pure, so a decision can be checked from its row alone.
+Four engines measure: `clip.ClipRanking`, `quality.Quality`, `duplicate.Duplicates`, `people.People`. Each is a batch
+function from images (uint8 HWC RGB) to one measurement an image. `decide` compares the measurements with thresholds and
+`funnel` counts: both are pure, so a decision can be checked from its row alone.
 
 Deviation: the paper removed black images and images that mix people and animals by eye. Here a threshold on the
-luminance and a person detector do it, so that the step can be repeated.
+luminance and a person detector do it, so that the step can be repeated; who wants to look as well writes a review
+(`reviews`), which the last step obeys.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from t2ibench.records import Decision, Sample
 
-REASONS = ("clip", "black", "flat", "people")
+REASONS = ("clip", "black", "flat", "duplicate", "people", "review")
 """What can reject an image, in the order in which it is asked."""
+
+STEPS = (("clip", 1), ("quality", 4), ("people", 5), ("review", 6), ("kept", 6))
+"""The funnel after `generated` and `made`: a step, and how many of the reasons have been asked by its end."""
 
 DIGITS = 6
 """Measurements are rounded to this many decimals before they are compared, so that the row on disk decides."""
@@ -42,15 +47,25 @@ class Thresholds:
     people_from: float
 
 
-def decide(samples: Sequence[Sample], measured: Sequence[Measurement], thresholds: Thresholds) -> list[Decision]:
+def decide(
+    samples: Sequence[Sample],
+    measured: Sequence[Measurement],
+    thresholds: Thresholds,
+    repeats: Mapping[str, str] = MappingProxyType({}),
+    verdicts: Mapping[str, str] = MappingProxyType({}),
+) -> list[Decision]:
     """A decision for every image, in their order; the first step that rejects it is the reason.
 
+    repeats: {id of an image: id of the one that it repeats}; verdicts: {id: `keep` or `reject`} of the reviews.
     Raises ValueError where an image's own class has no CLIP score or the lengths differ.
     """
-    return [_decide(sample, found, thresholds) for sample, found in zip(samples, measured, strict=True)]
+    return [
+        _decide(sample, found, thresholds, repeats.get(sample.id, ""), verdicts.get(sample.id, ""))
+        for sample, found in zip(samples, measured, strict=True)
+    ]
 
 
-def _decide(sample: Sample, found: Measurement, thresholds: Thresholds) -> Decision:
+def _decide(sample: Sample, found: Measurement, thresholds: Thresholds, repeated: str, review: str) -> Decision:
     scores = {name: round(float(score), DIGITS) for name, score in found.clip_scores.items()}
     if sample.class_name not in scores:
         raise ValueError(f"{sample.id}: no CLIP score for its class {sample.class_name}")
@@ -62,7 +77,9 @@ def _decide(sample: Sample, found: Measurement, thresholds: Thresholds) -> Decis
         "clip": best != sample.class_name,
         "black": brightness < thresholds.black_below,
         "flat": contrast < thresholds.flat_below,
+        "duplicate": bool(repeated),
         "people": people >= thresholds.people_from,
+        "review": review == "reject",
     }
     reason = next((step for step in REASONS if rejected[step]), "")
     return Decision(
@@ -75,6 +92,8 @@ def _decide(sample: Sample, found: Measurement, thresholds: Thresholds) -> Decis
         brightness=brightness,
         contrast=contrast,
         people=people,
+        duplicate_of=repeated,
+        review=review,
     )
 
 
@@ -89,7 +108,7 @@ def funnel(planned: Mapping[str, int], decisions: Sequence[Decision]) -> dict[st
         if count > planned.get(name, 0):
             raise ValueError(f"{count} images of {name} were decided, {planned.get(name, 0)} were planned")
     left = {"generated": dict(planned), "made": _per_class(planned, decisions, ())}
-    for step, until in (("clip", 1), ("quality", 3), ("people", 4), ("kept", 4)):
+    for step, until in STEPS:
         left[step] = _per_class(planned, decisions, REASONS[:until])
     rejected = Counter(decision.reason for decision in decisions if not decision.keep)
     return {

@@ -2,14 +2,14 @@
 
 The cosine between an image and "a photo of a <class>" is taken for every class; the image is well generated where its
 own class has the highest. Scale and clamp of the published score cannot change a ranking, except that the clamp would
-tie all negative cosines.
+tie all negative cosines. Images and texts are turned into features apart from each other, so that either can be stored.
 
 Weights: a folder as open_clip writes it (`open_clip_config.json`, a safetensors file, and the tokenizer's files there
 or in `tokenizer/`). Computed in float32 on every machine: what judges must not change with the GPU.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from t2ibench.errors import ConfigError, MissingError
 from t2ibench.hardware import Hardware
+from t2ibench.records import digest
 from t2ibench.weights import RESTORE, locate
 
 SLOT = "{class_name}"
@@ -35,18 +36,20 @@ class ClipRanking:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the cosines. Loads no model."""
-        return {
-            "engine": "clip",
-            "version": 1,
-            "weights": locate(self.weights).digest,
-            "template": self.template,
-            "classes": list(self.classes),
-            "dtype": "float32",
-        }
+        """What decides a feature, of an image as of a text. Loads no model."""
+        return {"engine": "clip", "version": 2, "weights": locate(self.weights).digest, "dtype": "float32"}
 
-    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[dict[str, float]]:
-        """images uint8 HWC RGB of one size -> per image {class: cosine in [-1, 1]}.
+    @property
+    def texts(self) -> dict[str, str]:
+        """{class: the text that stands for it}."""
+        return {name: self.template.replace(SLOT, name) for name in self.classes}
+
+    def key(self, text: str) -> str:
+        """Under what a text's feature is stored."""
+        return digest({"clip": self.identity, "text": text})
+
+    def features(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """images uint8 HWC RGB of one size -> float32 [N, D], of length 1.
 
         Raises MissingError where the weights are absent, incomplete or not a CLIP.
         """
@@ -56,19 +59,25 @@ class ClipRanking:
         model, prepare = self._model
         with torch.inference_mode():
             pixels = torch.stack([prepare(Image.fromarray(image)) for image in images])
-            features = model.encode_image(pixels.to(self.hardware.device), normalize=True)
-            cosines = (features @ self._texts.T).clamp(-1, 1).cpu().tolist()
-        return [dict(zip(self.classes, row, strict=True)) for row in cosines]
+            encoded = model.encode_image(pixels.to(self.hardware.device), normalize=True)
+        return np.asarray(encoded.cpu().numpy(), np.float32)
 
-    @cached_property
-    def _texts(self) -> Any:
-        """float32 [C, D], of length 1: the classes' texts, embedded once."""
+    def encode(self, text: str) -> NDArray[np.float32]:
+        """float32 [D], of length 1. One text a forward, so that the other classes cannot change it."""
         import torch
 
-        texts = [self.template.replace(SLOT, name) for name in self.classes]
         with torch.inference_mode():
-            tokens = self._tokenizer(texts).to(self.hardware.device)
-            return self._model[0].encode_text(tokens, normalize=True)
+            tokens = self._tokenizer([text]).to(self.hardware.device)
+            encoded = self._model[0].encode_text(tokens, normalize=True)
+        return np.asarray(encoded[0].cpu().numpy(), np.float32)
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[dict[str, float]]:
+        """images uint8 HWC RGB of one size -> per image {class: cosine in [-1, 1]}. Raises as `features` does."""
+        return rank(self.features(images), self._encoded)
+
+    @cached_property
+    def _encoded(self) -> dict[str, NDArray[np.float32]]:
+        return {name: self.encode(text) for name, text in self.texts.items()}
 
     @property
     def _folder(self) -> Path:
@@ -90,7 +99,7 @@ class ClipRanking:
             model, prepare = open_clip.create_model_from_pretrained(
                 f"local-dir:{folder}", precision="fp32", device=self.hardware.device
             )
-            return model, prepare
+            return model.eval(), prepare  # open_clip gives it in training mode, in which batch norms mix neighbours
         except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
             first = str(error).strip().splitlines()[0]
             raise MissingError(f"{self.weights} is not a CLIP that open_clip reads ({first})", self._help) from None
@@ -115,3 +124,12 @@ class ClipRanking:
     def _help(self) -> str:
         tiny = self.weights.startswith("tiny://")
         return RESTORE if tiny else "give models.clip a folder that open_clip wrote, or tiny://clip"
+
+
+def rank(features: NDArray[np.float32], texts: Mapping[str, NDArray[np.float32]]) -> list[dict[str, float]]:
+    """Image features float32 [N, D] and {class: text feature float32 [D]} -> per image {class: cosine in [-1, 1]}.
+
+    In float64, so that how many images are ranked together changes no digit that is kept.
+    """
+    cosines = features.astype(np.float64) @ np.stack(list(texts.values())).T.astype(np.float64)
+    return [dict(zip(texts, row, strict=True)) for row in cosines.clip(-1, 1).tolist()]
