@@ -15,7 +15,7 @@ export DVC_NO_ANALYTICS = 1
 export DVC_SITE_CACHE_DIR = .cache/dvc
 export MLFLOW_DISABLE_TELEMETRY = true
 .DEFAULT_GOAL := help
-.PHONY: help repro test check params ui bench tiny tiny-card lock clean
+.PHONY: help repro test check params ui review bench tiny tiny-card lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -30,6 +30,7 @@ $(READY): requirements.lock
 repro: $(READY) ## run the study from prompts to MLflow: what params.yaml says, and only what changed
 	@$(RUN) -m dvc repro
 	@$(RUN) -m t2ibench.compare
+	@$(RUN) -m t2ibench.report.timing
 	@echo "The report: data/report/index.html.  The runs in MLflow: make ui"
 
 test: $(READY) ## run the tests
@@ -44,6 +45,9 @@ params: $(READY) ## compose conf/ into params.yaml
 
 ui: $(READY) ## open the MLflow UI on 127.0.0.1:5000 (PORT=… for another)
 	@$(RUN) -m t2ibench.track.ui --port $(or $(PORT),5000)
+
+review: $(READY) ## judge the pictures of SOURCE=… by eye, as REVIEWER=…, on a page on 127.0.0.1 (PORT=… for another)
+	@$(RUN) -m t2ibench.filter.review "$(SOURCE)" --reviewer "$(REVIEWER)" --port $(or $(PORT),8321)
 
 bench: $(READY) ## measure the stages' throughput
 	@$(RUN) -m pytest tests/bench --benchmark-enable --benchmark-only -q -s -p no:cacheprovider
