@@ -1,4 +1,7 @@
-"""images: prompts and an images engine -> data/images/<source>/. Usage: python -m experiments.images SOURCE"""
+"""images: prompts, or a folder of images, and an engine -> data/images/<source>/.
+
+Usage: python -m experiments.images SOURCE
+"""
 
 from pathlib import Path
 from typing import Any
@@ -7,28 +10,37 @@ from t2ibench.harness.items import link
 from t2ibench.harness.make import Task, make
 from t2ibench.harness.stage import Stage, fresh, main, sources
 from t2ibench.images import Made, Planned, fingerprint, plan
-from t2ibench.records import Prompt, Sample, read_rows, write_rows
+from t2ibench.images.folder import ImportedImages
+from t2ibench.records import Prompt, Sample, read_rows, write_json, write_rows
 
 
 def run(stage: Stage) -> None:
     """Makes the images of one source that are not stored yet, and links all of them into its folder."""
-    study, source = stage.params.study, stage.params.sources[stage.cell]
-    prompts = read_rows(Path("data/prompts", source.prompts, "prompts.jsonl"), Prompt)
-    planned = plan(prompts, study.images_per_prompt, study.seed)
+    source = stage.params.sources[stage.cell]
     engine = stage.build(source.images)
+    planned = engine.plan() if isinstance(engine, ImportedImages) else _drawn(stage, source.prompts)
     prints = {one.request.id: fingerprint(engine.identity, one.request) for one in planned}
     tasks = [Task(one.request.id, one.prompt.class_name, prints[one.request.id], one.request) for one in planned]
     items, failures = make(stage, tasks, engine, lambda task: task.input, _pack)
+    samples = [_sample(one, source.images, prints[one.request.id], item.sha256, item.extra)
+               for one in planned if (item := items.get(one.request.id))]
+    summary = None
+    if isinstance(engine, ImportedImages):
+        samples, failures, summary = engine.settle(planned, samples, failures)
     folder = fresh(Path("data/images", stage.cell))
-    samples = []
-    for one in planned:
-        if item := items.get(one.request.id):
-            sample = _sample(one, source.images, prints[one.request.id], item.sha256, item.extra)
-            link(item.path, folder / sample.file_name)
-            samples.append(sample)
+    for sample in samples:
+        link(items[sample.id].path, folder / sample.file_name)
     write_rows(folder / "metadata.jsonl", samples)
     write_rows(folder / "failures.jsonl", failures)
+    if summary is not None:
+        write_json(folder / "imported.json", summary)
     stage.complete(len(planned), len(samples), failures)
+
+
+def _drawn(stage: Stage, kind: str) -> list[Planned]:
+    """The plan of an engine that draws: every prompt, as often as the study says."""
+    prompts = read_rows(Path("data/prompts", kind, "prompts.jsonl"), Prompt)
+    return plan(prompts, stage.params.study.images_per_prompt, stage.params.study.seed)
 
 
 def _pack(answer: Any) -> Any:

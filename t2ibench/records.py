@@ -108,12 +108,13 @@ class Sample(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Failure(Record):
-    """An image that could not be made, and why, after how many attempts."""
+    """An image that could not be made, and why, after how many attempts; extra: where it would have come from."""
 
     id: str
     class_name: str
     reason: str
     attempts: int
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,8 +213,14 @@ def read_rows(path: Path, kind: type[R], command: str = "dvc repro") -> list[R]:
 def _rows(path: Path, kind: type[R], command: str) -> Iterator[R]:
     if not path.is_file():
         raise MissingError(f"{path} is missing", command)
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         try:
             yield kind.from_row(json.loads(line))
         except (ValueError, KeyError, TypeError) as error:
             raise MissingError(f"{path}, line {number}, is damaged ({error})", command) from None
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a table: only the newline ends one, for a text may hold U+2028 and its like."""
+    text = path.read_bytes().decode("utf-8")
+    return text.removesuffix("\n").split("\n") if text else []

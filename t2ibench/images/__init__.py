@@ -46,6 +46,11 @@ class Request:
     prompt_text: str
     seed: int
 
+    @property
+    def decides(self) -> dict[str, Any]:
+        """What of the request decides the pixels; the id does not."""
+        return {"prompt": self.prompt_text, "seed": self.seed}
+
 
 @dataclass(frozen=True)
 class Made:
@@ -128,4 +133,4 @@ def plan(prompts: Sequence[Prompt], images_per_prompt: int, study_seed: int) -> 
 
 def fingerprint(identity: dict[str, Any], request: Request) -> str:
     """sha256 (64 hex digits) of all that decides an image's pixels; the image's id is not part of it."""
-    return digest({"engine": identity, "prompt": request.prompt_text, "seed": request.seed})
+    return digest({"engine": identity, **request.decides})
