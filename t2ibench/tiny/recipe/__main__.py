@@ -22,6 +22,7 @@ PARTS = {
     "vae": ("vae", "train", 25.0),
     "latents": ("latents", "encode", 0.0),
     "decoder": ("decoder", "train", 20.0),
+    "transfer": ("transfer", "start", 0.0),
     "diffusion": ("diffusion", "train", 180.0),
     "standin": ("standin", "train", 30.0),
     "clip": ("clip", "train", 15.0),
@@ -31,6 +32,7 @@ PARTS = {
     "export": ("export", "export", 0.0),
 }
 ALL = "all"
+OPTIONAL = ("transfer",)  # `all` starts from nothing
 
 
 def parse(arguments: list[str]) -> list[tuple[str, Options]]:
@@ -44,21 +46,22 @@ def parse(arguments: list[str]) -> list[tuple[str, Options]]:
     parser.add_argument("--scenes", type=int, default=40_000, help="training scenes to render")
     parser.add_argument("--held-out", type=int, default=1_000, help="held-out scenes to render")
     parser.add_argument("--captions", type=Path, help="COCO captions JSON for the tokenizer")
-    parser.add_argument("--latent-channels", type=int, default=4, choices=(4, 8))
+    parser.add_argument("--latent-channels", type=int, default=8, choices=(4, 6, 8))
     parser.add_argument("--unet", default="64,96,128", help="UNet channels at 16, 8 and 4 pixels")
     parser.add_argument("--grid-minutes", type=float, default=10.0)
+    parser.add_argument("--start", type=Path, help="transfer: the folder of the training to start from")
     given = parser.parse_args(arguments)
     if given.part == ALL and given.minutes is not None:
         parser.error("--minutes is the budget of one part; with `all` every part has its own")
     options = Options(
         out=given.out, minutes=0.0, threads=given.threads, seed=given.seed,
         scenes=given.scenes, held_out=given.held_out, captions=given.captions,
-        latent_channels=given.latent_channels, grid_minutes=given.grid_minutes,
+        latent_channels=given.latent_channels, grid_minutes=given.grid_minutes, start=given.start,
         unet=tuple(int(width) for width in given.unet.split(",")),
     )  # fmt: skip
     return [
         (part, replace(options, minutes=PARTS[part][2] if given.minutes is None else given.minutes))
-        for part in (PARTS if given.part == ALL else [given.part])
+        for part in ([name for name in PARTS if name not in OPTIONAL] if given.part == ALL else [given.part])
     ]
 
 

@@ -35,9 +35,10 @@ class Options:
     scenes: int = 40_000
     held_out: int = 1_000
     captions: Path | None = None
-    latent_channels: int = 4
+    latent_channels: int = 8
     unet: tuple[int, ...] = (64, 96, 128)
     grid_minutes: float = 10.0
+    start: Path | None = None
     weights: Path = Path(__file__).parents[1] / "weights"
 
     def folder(self, part: str) -> Path:

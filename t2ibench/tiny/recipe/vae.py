@@ -40,7 +40,7 @@ def picture_loss(made: Tensor, wanted: Tensor) -> Tensor:
     """Absolute and squared error of pixels and absolute error of outlines, for images in [-1, 1]."""
     error = made - wanted
     across, down = edges(error)
-    pixels = error.abs().mean() + 2.0 * error.square().mean()
+    pixels = error.abs().mean() + 8.0 * error.square().mean()
     return pixels + 0.5 * (across.abs().mean() + down.abs().mean())
 
 
