@@ -8,7 +8,8 @@ from t2ibench.harness import paths
 from t2ibench.harness.stage import Stage, main, no_cells
 from t2ibench.track import Settings
 from t2ibench.track.collect import collect
-from t2ibench.track.mlflow import address, publish
+from t2ibench.track.mlflow import publish
+from t2ibench.track.store import address
 
 
 def run(stage: Stage) -> None:
@@ -16,7 +17,7 @@ def run(stage: Stage) -> None:
     params = stage.params.model_dump()
     settings: Settings = stage.build()
     tags = {"study": params["study"]["name"], "models": params["models"]["name"],
-            "hardware": params["hardware"]["name"], "git.revision": _revision(),
+            "hardware": params["hardware"]["name"], "mlflow.source.git.commit": _revision(),
             "dvc.experiment": os.environ.get("DVC_EXP_NAME", "workspace")}
     runs = collect(Path(), params, paths.cache() / "timings", tags)
     new = publish(runs, settings.experiment, settings.uri, paths.root())

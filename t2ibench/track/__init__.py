@@ -4,8 +4,9 @@ Stages write files; this one publishes them, from one process, so a tracking ser
 A run is identified by its entry: the digest of the cell's stages in dvc.lock and of what is said about them.
 Publishing the same entry again changes nothing.
 
-    collect(root, params, timings)    -> a CellRun per cell, read from results/, data/report/ and dvc.lock
-    mlflow.publish(runs, settings)    -> the MLflow runs
+    collect(root, params, timings)    -> a CellRun per cell, read from results/, data/ and dvc.lock
+    mlflow.publish(runs, settings)    -> the MLflow runs, and the views that `make ui` opens
+    ui                                -> the MLflow UI on loopback, in the model-training view
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ class Settings:
 @dataclass(frozen=True, kw_only=True)
 class CellRun:
     """What is published of one cell. entry: identifies it; datasets: {path: DVC digest}; pictures: {key: PNG file};
-    documents: JSON files; metrics: fractions in [0, 1], seconds, images per second, MiB."""
+    samples: prompts with a picture each; documents: JSON files; metrics: fractions in [0, 1], seconds, images per
+    second, MiB."""
 
     name: str
     entry: str
@@ -32,4 +34,5 @@ class CellRun:
     metrics: dict[str, float]
     datasets: dict[str, str]
     pictures: dict[str, Path]
+    samples: tuple[tuple[str, Path], ...]
     documents: tuple[Path, ...]

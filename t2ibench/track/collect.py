@@ -2,28 +2,40 @@
 
 import json
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from t2ibench.errors import MissingError
-from t2ibench.records import digest, read_json
-from t2ibench.track import CellRun
+from t2ibench.records import Sample, digest, read_json, read_rows
+from t2ibench.track import CellRun, measures
 
-TIMED = ("images_per_second", "seconds", "peak_memory_mb")
-STAGES = ("prompts", "images", "filter", "deblur", "evaluate")
+HOLDS = 2
+"""Part of every entry: goes up when runs get to hold something else, so that the next publication brings it."""
+
+COLOURS = ("#1f77b4", "#aec7e8", "#ff7f0e", "#ffbb78", "#2ca02c", "#98df8a", "#d62728", "#ff9896", "#9467bd", "#c5b0d5",
+           "#8c564b", "#c49c94")
+"""matplotlib's tab20: the variants of one source are neighbours. MLflow's own colours change from run to run."""
+
+SAMPLES = 3
+"""Prompts per class in the table of samples."""
 
 
 def collect(root: Path, params: Mapping[str, Any], timings: Path, tags: Mapping[str, str]) -> list[CellRun]:
     """One CellRun per cell. root: the workspace; timings: the folder of the clocks' readings; tags: of every run.
 
-    Raises MissingError where a result is absent.
+    Raises MissingError where a result is absent, damaged or of another study.
     """
     lock = _lock(root / "dvc.lock")
     comparison = read_json(root / "results/compare.json", "dvc repro compare")
-    return [_cell(root, params, lock, comparison, timings, tags, source, variant)
-            for source in params["sources"] for variant in params["variants"]]
+    if comparison["study"] != params["study"]["name"]:
+        raise MissingError(f"{root / 'results/compare.json'} is of the study {comparison['study']!r}, not of "
+                           f"{params['study']['name']!r}", "dvc repro compare")
+    cells = [(source, variant) for source in params["sources"] for variant in params["variants"]]
+    return [_cell(root, params, lock, comparison, timings, {**tags, "mlflow.runColor": colour}, source, variant)
+            for (source, variant), colour in zip(cells, cycle(COLOURS), strict=False)]
 
 
 def _lock(path: Path) -> dict[str, Any]:
@@ -37,29 +49,31 @@ def _lock(path: Path) -> dict[str, Any]:
 def _cell(root: Path, params: Mapping[str, Any], lock: Mapping[str, Any], comparison: Mapping[str, Any],
           timings: Path, tags: Mapping[str, str], source: str, variant: str) -> CellRun:
     name = f"{source}/{variant}"
-    funnel = read_json(root / f"results/filter/{source}.json", f"dvc repro filter@{source}")
-    result_file = root / f"results/evaluate/{name}.json"
+    filter_file, result_file = root / f"results/filter/{source}.json", root / f"results/evaluate/{name}.json"
+    filtered = read_json(filter_file, f"dvc repro filter@{source}")
     result = read_json(result_file, f"dvc repro evaluate@{source}-{variant}")
     rows = [row for row in comparison["cells"] if row["cell"] == name]
-    stages = _stages(params, source, variant)
+    pair = next((pair for pair in comparison["pairs"] if (pair["source"], pair["to"], pair["class"]) ==
+                 (source, variant, "all")), None)
+    cells = {"prompts": params["sources"][source]["prompts"], "images": source, "filter": source,
+             "deblur": name, "evaluate": name}
+    stages = {stage: f"{stage}@{cell.replace('/', '-')}" for stage, cell in cells.items()}
     locked = {stage: lock.get(stage) for stage in stages.values()}
+    try:
+        figures = measures.metrics(filtered, result, rows, pair, params["study"]["classes"])
+    except (KeyError, TypeError) as error:
+        raise MissingError(f"the results of {name} are not of this version ({error!r})", "dvc repro") from None
     return CellRun(
         name=name,
-        entry=digest({"lock": locked, "funnel": funnel, "result": result, "rows": rows}),
-        tags={**tags, "source": source, "variant": variant},
+        entry=digest({"holds": HOLDS, "lock": locked, "filter": filtered, "result": result, "rows": rows}),
+        tags={**tags, "source": source, "variant": variant, **measures.verdicts(rows)},
         params=_settings(params, source, variant),
-        metrics=_metrics(funnel, result, rows) | _timings(timings, params, source, variant),
+        metrics=figures | measures.timings(timings, cells),
         datasets=_datasets(lock, stages),
         pictures=_pictures(root, source, variant),
-        documents=(result_file, root / f"results/filter/{source}.json", root / "results/compare.json"),
+        samples=_samples(root / "data/deblur" / name, params["study"]["classes"]),
+        documents=(result_file, filter_file, root / "results/compare.json"),
     )
-
-
-def _stages(params: Mapping[str, Any], source: str, variant: str) -> dict[str, str]:
-    """{stage: its name in dvc.lock} of all that a cell went through."""
-    kind = params["sources"][source]["prompts"]
-    return {"prompts": f"prompts@{kind}", "images": f"images@{source}", "filter": f"filter@{source}",
-            "deblur": f"deblur@{source}-{variant}", "evaluate": f"evaluate@{source}-{variant}"}
 
 
 def _settings(params: Mapping[str, Any], source: str, variant: str) -> dict[str, str]:
@@ -80,36 +94,6 @@ def _flat(tree: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
     return found
 
 
-def _metrics(funnel: Mapping[str, Any], result: Mapping[str, Any], rows: list[dict[str, Any]]) -> dict[str, float]:
-    """accuracy, its interval, the published value and the difference, overall and per class; CLIP pass rates."""
-    found: dict[str, float | None] = {"accuracy_pooled": result["accuracy_pooled"], "images": result["n"],
-                                      "accuracy": result["accuracy"], "clip_pass_rate": funnel["clip_pass_rate"]}
-    for name, one in result["per_class"].items():
-        found[f"accuracy/{name}"] = one["accuracy"]
-    for name, rate in funnel["clip_pass_rate_per_class"].items():
-        found[f"clip_pass_rate/{name}"] = rate
-    for step in funnel["funnel"]:
-        found[f"funnel/{step['step']}"] = step["count"]
-    for row in rows:
-        suffix = "" if row["class"] == "average" else f"/{row['class']}"
-        for key in ("published", "difference", "ci_low", "ci_high"):
-            found[f"{key}{suffix}"] = row[key]
-    return {key: float(value) for key, value in found.items() if value is not None}
-
-
-def _timings(folder: Path, params: Mapping[str, Any], source: str, variant: str) -> dict[str, float]:
-    """`<figure>/<stage>` of every stage whose clock was read on this machine."""
-    cells = {"prompts": params["sources"][source]["prompts"], "images": source, "filter": source,
-             "deblur": f"{source}-{variant}", "evaluate": f"{source}-{variant}"}
-    found: dict[str, float] = {}
-    for stage in STAGES:
-        path = folder / stage / f"{cells[stage]}.json"
-        if path.is_file():
-            reading = read_json(path)
-            found |= {f"{key}/{stage}": reading[key] for key in TIMED if reading[key] is not None}
-    return found
-
-
 def _datasets(lock: Mapping[str, Any], stages: Mapping[str, str]) -> dict[str, str]:
     """{folder: DVC digest} of the data that a cell went through."""
     outs = [out for stage in stages.values() for out in (lock.get(stage) or {}).get("outs", ())]
@@ -119,6 +103,20 @@ def _datasets(lock: Mapping[str, Any], stages: Mapping[str, str]) -> dict[str, s
 def _pictures(root: Path, source: str, variant: str) -> dict[str, Path]:
     """{key: PNG}: the same keys in every run, so that the UI shows them side by side."""
     figures = root / "data/report/figures"
-    wanted = {key: figures / f"{key}-{source}-{variant}.png" for key in ("grid", "failures", "confusion")}
+    wanted = {key: figures / f"{key}-{source}-{variant}.png"
+              for key in ("grid", "failures", "confusion", "segmentation")}
     wanted["funnel"] = figures / f"funnel-{source}.png"
     return {key: path for key, path in wanted.items() if path.is_file()}
+
+
+def _samples(folder: Path, classes: list[str]) -> tuple[tuple[str, Path], ...]:
+    """The first picture of the first SAMPLES prompts of each class: runs that share prompts share these rows."""
+    samples = read_rows(folder / "metadata.jsonl", Sample, f"dvc repro deblur@{'-'.join(folder.parts[-2:])}")
+    found: list[tuple[str, Path]] = []
+    for name in classes:
+        first: dict[str, Sample] = {}
+        for sample in samples:  # sorted by id, so by prompt and index
+            if sample.class_name == name:
+                first.setdefault(sample.prompt_id, sample)
+        found += [(f"{name}: {one.prompt}", folder / one.file_name) for one in list(first.values())[:SAMPLES]]
+    return tuple(found)

@@ -1,12 +1,10 @@
 """Publishes cells to MLflow 3: SQLite in the repository's root by default, MLFLOW_TRACKING_URI for a server."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from t2ibench.errors import MissingError
-from t2ibench.track import CellRun
+from t2ibench.track import CellRun, store, view
 
 ENTRY = "t2ibench.entry"
 """The tag that identifies what a run was published from."""
@@ -16,54 +14,78 @@ def publish(runs: Sequence[CellRun], experiment: str, uri: str | None, root: Pat
     """Publishes the runs that are not there yet and returns how many those were.
 
     A run that an interrupted publication left unfinished is deleted and published again. Raises MissingError where
-    the server does not answer.
+    the server or the database does not take them.
     """
+    place = store.address(uri, root)
+    store.prepare(place)
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+    from requests import RequestException
 
-    client = MlflowClient(address(uri, root))
     try:
-        number = _experiment(client, experiment, root, local=_is_local(uri))
-        return sum(_publish(client, number, run) for run in runs)
-    except MlflowException as error:
-        first = str(error).splitlines()[0][:300]
-        raise MissingError(f"the tracking server {address(uri, root)} does not take the runs ({first}); the results "
-                           "are safe in results/", "start the server, then dvc repro track") from None
+        client = MlflowClient(place)
+        number = _experiment(client, experiment, root, local=not store.is_server(place))
+        published = [_publish(client, number, run) for run in runs]
+        _save_views(client, number, runs, [run_id for run_id, _ in published])
+    except (MlflowException, RequestException) as error:
+        raise store.refused(place, error) from None
+    return sum(new for _, new in published)
 
 
-def address(uri: str | None, root: Path) -> str:
-    """Where the runs go: the setting, else MLFLOW_TRACKING_URI, else mlflow.db in `root`."""
-    return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve()}/mlflow.db"
+def newest(place: str, experiment: str) -> tuple[str, list[str]]:
+    """The experiment's id and the ids of the newest finished run of every cell, by name; "" and none where absent.
 
+    Raises MissingError where the server or the database does not answer.
+    """
+    store.prepare(place)
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
 
-def _is_local(uri: str | None) -> bool:
-    return not (uri or os.environ.get("MLFLOW_TRACKING_URI"))
+    try:
+        client = MlflowClient(place)
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            return "", []
+        runs = client.search_runs([found.experiment_id], f"tags.`{ENTRY}` != ''", order_by=["start_time ASC"])
+    except (MlflowException, RequestException) as error:
+        raise store.refused(place, error) from None
+    latest = {run.info.run_name: run.info.run_id for run in runs if run.info.status == "FINISHED"}
+    return str(found.experiment_id), [latest[name] for name in sorted(latest)]
 
 
 def _experiment(client: Any, name: str, root: Path, local: bool) -> str:
-    """The experiment's id. Its page opens as the model-training view, not as the GenAI one."""
+    """The experiment's id; its kind is model training, and accuracy the figure that its pages begin with."""
     found = client.get_experiment_by_name(name)
     if found:
         return str(found.experiment_id)
     place = (root.resolve() / "mlruns" / name).as_uri() if local else None
-    tags = {"mlflow.experimentKind": "custom_model_development"}
+    tags = {"mlflow.experimentKind": "custom_model_development", "mlflow.experiment.primaryMetric.name": "accuracy"}
     return str(client.create_experiment(name, artifact_location=place, tags=tags))
 
 
-def _publish(client: Any, experiment: str, run: CellRun) -> bool:
-    """Publishes one cell; False where the same entry is there already."""
-    for found in client.search_runs([experiment], f"tags.`{ENTRY}` = '{run.entry}'"):
-        if found.info.status == "FINISHED":
-            return False
-        client.delete_run(found.info.run_id)
-    number = client.create_run(experiment, run_name=run.name, tags={**run.tags, ENTRY: run.entry}).info.run_id
-    try:
-        _fill(client, number, run)
-    except BaseException:
-        client.set_terminated(number, "FAILED")
-        raise
+def _save_views(client: Any, experiment: str, runs: Sequence[CellRun], run_ids: Sequence[str]) -> None:
+    """Stores the views under fixed keys, so that their addresses stay what they are."""
+    known = client.get_experiment(experiment).tags
+    for key, text in view.views(runs, run_ids).items():
+        if known.get(f"{view.TAG}{key}") != text:
+            client.set_experiment_tag(experiment, f"{view.TAG}{key}", text)
+
+
+def _publish(client: Any, experiment: str, run: CellRun) -> tuple[str, bool]:
+    """The id of a cell's run, and whether it is new: the same entry is not published twice."""
+    known = client.search_runs([experiment], f"tags.`{ENTRY}` = '{run.entry}'")
+    finished = [found.info.run_id for found in known if found.info.status == "FINISHED"]
+    for found in known:
+        if found.info.run_id not in finished[:1]:
+            client.delete_run(found.info.run_id)
+    if finished:
+        return str(finished[0]), False
+    # a publication that stops here, for whatever reason, leaves a run that is not FINISHED: the next one deletes it
+    number = str(client.create_run(experiment, run_name=run.name, tags={**run.tags, ENTRY: run.entry}).info.run_id)
+    _fill(client, number, run)
     client.set_terminated(number, "FINISHED")
-    return True
+    return number, True
 
 
 def _fill(client: Any, number: str, run: CellRun) -> None:
@@ -81,8 +103,17 @@ def _fill(client: Any, number: str, run: CellRun) -> None:
         with Image.open(path) as image:
             client.log_image(number, image.convert("RGB"), key=key, step=0)
         client.log_artifact(number, str(path), "figures")
+    if run.samples:
+        client.log_table(number, _table(run), view.SAMPLES)
     for path in run.documents:
         client.log_artifact(number, str(path), "results")
+
+
+def _table(run: CellRun) -> dict[str, list[Any]]:
+    """Exactly these two columns: the UI then lines runs up by prompt and shows the pictures."""
+    from mlflow import Image
+
+    return {"prompt": [prompt for prompt, _ in run.samples], "image": [Image(str(path)) for _, path in run.samples]}
 
 
 def _inputs(run: CellRun) -> list[Any]:
