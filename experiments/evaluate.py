@@ -1,6 +1,7 @@
 """evaluate: a cell's images -> data/evaluate/<cell>/, results/evaluate/<cell>.json. Usage: ... evaluate CELL"""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +35,14 @@ def run(stage: Stage) -> None:
         out = rejected(read_rows(made / "metadata.jsonl", Sample, redo), samples, decisions, source)
     look = Look(stage.build("yolov8"), stage.build("segment"))
     folder = fresh(Path("data/evaluate", stage.cell))
-    seen: dict[str, Seen] = {}
-    things: list[Segmentation] = []
+    seen, things = dict[str, Seen](), list[Segmentation]()
     with stage.progress(len(samples) + len(out)) as bar:
-        for sample, found in executor.run(look, samples, lambda one: read_picture(images / one.file_name, remake), bar):
+        load = partial(_picture, images, remake)
+        for sample, found in executor.run(look, samples, load, bar, stage.clock.smaller):
             seen[sample.id], masked = found
             things.append(segmentation(sample, masked))
-            _show(folder, sample, read_picture(images / sample.file_name, remake), masked, classes)
-        for sample, found in executor.run(look.judge, out, lambda one: read_picture(made / one.file_name, redo), bar):
+            _show(folder, sample, load(sample), masked, classes)
+        for sample, found in executor.run(look.judge, out, partial(_picture, made, redo), bar, stage.clock.smaller):
             seen[sample.id] = found
     kept, lost = (predictions(group, [seen[one.id] for one in group]) for group in (samples, out))
     write_rows(folder / "predictions.jsonl", kept)
@@ -49,8 +50,12 @@ def run(stage: Stage) -> None:
     if as_generated:
         write_rows(folder / "rejected.jsonl", lost)
     steps = funnel(kept + lost, decisions, classes) if as_generated else None
-    result = score(kept, classes) | {"funnel": steps, "segmentation": summary(things, classes)}
-    write_json(Path("results/evaluate", f"{stage.cell}.json"), result)
+    write_json(Path("results/evaluate", f"{stage.cell}.json"),
+               score(kept, classes) | {"funnel": steps, "segmentation": summary(things, classes)})
+
+
+def _picture(folder: Path, remake: str, sample: Sample) -> NDArray[np.uint8]:
+    return read_picture(folder / sample.file_name, remake)
 
 
 def _show(folder: Path, sample: Sample, image: NDArray[np.uint8], masked: Masked, classes: Sequence[str]) -> None:

@@ -48,7 +48,7 @@ def _measured(stage: Stage, engine: measure.Measure, cache: ItemCache, samples: 
     storing = deque[Future[Any]]()
     with stage.progress(len(samples)) as bar, ThreadPoolExecutor(1) as disk:
         bar(0, reused=len(samples) - len(todo))
-        for key, row in executor.run(engine, [*todo], lambda key: load(todo[key]), bar):
+        for key, row in executor.run(engine, [*todo], lambda key: load(todo[key]), bar, stage.clock.smaller):
             rows[key] = row
             storing.append(disk.submit(cache.put, key, measure.pack(row), {}))
             if len(storing) > engine.batch_size:

@@ -1,8 +1,16 @@
 """The loop: every batch has one shape and one size, every item one result, nothing depends on its neighbours."""
 
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
+from random_models import CPU, noise, write_restormer
 
+from t2ibench.deblur.restormer import Restormer
+from t2ibench.errors import MissingError
 from t2ibench.harness import executor
 
 
@@ -47,3 +55,103 @@ def test_an_input_that_cannot_be_loaded_stops_the_loop_with_its_own_error() -> N
 
     with pytest.raises(FileNotFoundError, match="picture 2"):
         list(executor.run(Recorder(), [0, 1, 2], load, lambda n: None))
+
+
+def cpu_allocator() -> None:
+    import torch
+
+    torch.empty(10**15)
+
+
+def numpy_allocator() -> None:
+    np.empty(10**16)
+
+
+def cuda_allocator() -> None:
+    import torch
+
+    raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def cublas() -> None:
+    raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+
+class Fits(Recorder):
+    """A Recorder whose memory holds batches of `room` only."""
+
+    def __init__(self, room: int, fail: Callable[[], None]) -> None:
+        super().__init__()
+        self.room, self.fail, self.refused = room, fail, 0
+
+    def __call__(self, batch: list[np.ndarray]) -> list[np.ndarray]:
+        if len(batch) > self.room:
+            self.refused += 1
+            self.fail()
+        return super().__call__(batch)
+
+
+@pytest.mark.parametrize("fail", [cpu_allocator, numpy_allocator, cuda_allocator, cublas])
+def test_a_batch_that_does_not_fit_is_halved_for_good_with_a_warning(
+    fail: Callable[[], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine, done, told = Fits(1, fail), [], []
+    found = list(executor.run(engine, list(range(7)), lambda item: np.full((2, 2), item), done.append, told.append))
+    assert [(item, int(value[0, 0])) for item, value in found] == [(item, item + 1) for item in range(7)]
+    assert set(engine.sizes) == {1}
+    assert engine.refused == 2, "four, two, and never again"
+    assert told == [2, 1]
+    assert sum(done) == 7
+    said = capsys.readouterr().err
+    assert "a batch of 4 does not fit the memory; going on with 2" in said
+    assert "a batch of 2 does not fit the memory; going on with 1" in said
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 9])
+def test_batches_are_of_one_size_again_after_halving(count: int) -> None:
+    engine = Fits(2, cuda_allocator)
+    found = list(executor.run(engine, list(range(count)), lambda item: np.zeros(item % 2 + 1), lambda n: None))
+    assert sorted(item for item, _ in found) == list(range(count))
+    assert set(engine.sizes) == {2}
+    assert all(len(shape) == 1 for shape in engine.shapes)
+
+
+def test_one_image_that_does_not_fit_is_told_with_what_helps() -> None:
+    with pytest.raises(MissingError, match=r"memory for a single image is missing \(CUDA.*another hardware"):
+        list(executor.run(Fits(0, cuda_allocator), [1], lambda item: np.zeros(1), lambda n: None))
+
+
+def test_an_error_that_is_not_about_memory_is_not_answered_by_halving() -> None:
+    def fail() -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    engine = Fits(0, fail)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        list(executor.run(engine, [1], lambda item: np.zeros(1), lambda n: None))
+    assert engine.batch_size == 4
+
+
+class SmallDevice(Restormer):
+    """A real Restormer on a device whose memory holds two images."""
+
+    def __call__(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        if len(images) > 2:
+            cuda_allocator()
+        return super().__call__(images)
+
+
+def test_a_real_engine_gives_the_images_of_its_smaller_batch_after_halving(tmp_path: Path) -> None:
+    weights = write_restormer(tmp_path / "restormer")
+    images = [noise(seed, 32, 32) for seed in range(5)]
+    halved, planned = SmallDevice(weights, CPU), Restormer(weights, CPU)
+    found = [image for _, image in executor.run(halved, images, lambda image: image, lambda n: None)]
+    expected = [*planned(images[:2]), *planned(images[2:4]), *planned([images[4]] * 2)[:1]]
+    for image, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(image, other)
+    full = [image for _, image in executor.run(planned, images, lambda image: image, lambda n: None)]
+    assert max(np.abs(a.astype(int) - b).max() for a, b in zip(found, full, strict=True)) <= 1, "rounding, no more"
+
+
+def test_the_loop_imports_no_heavy_library() -> None:
+    code = "import sys, t2ibench.harness.executor, t2ibench.hardware; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,7 +8,7 @@ found by the constructor's annotations.
 import difflib
 import importlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -121,9 +121,12 @@ def build(node: Node, key: str, params: Params) -> Any:
     """Makes the engine that a yaml node names; passes the hardware and the classes where it asks for them."""
     target = _target(node, key)
     given = {name: value for name, value in node.items() if name != "_target_"}
-    known = {"hardware": params.hardware, "classes": tuple(params.study.classes)}
+    known: dict[str, Callable[[], Any]] = {
+        "hardware": params.hardware.settled,  # asks torch where the device is `auto`: only for those that want it
+        "classes": lambda: tuple(params.study.classes),
+    }
     wanted = inspect.signature(target).parameters
-    return target(**given, **{name: known[name] for name in HARNESS_GIVES if name in wanted})
+    return target(**given, **{name: known[name]() for name in HARNESS_GIVES if name in wanted})
 
 
 def _target(node: Node, key: str) -> Any:

@@ -50,7 +50,7 @@ def make(stage: Stage, tasks: Sequence[Task], engine: executor.Engine, load: Cal
                                         attempts=packed.attempts))
 
         try:
-            for task, result in executor.run(engine, todo, load, bar):
+            for task, result in executor.run(engine, todo, load, bar, stage.clock.smaller):
                 keep(task, result)
         except Exception as error:
             finished = getattr(error, "finished", {})

@@ -1,6 +1,7 @@
 """The clock of a stage: images per second in steady state, seconds, peak memory, device.
 
-Steady state leaves out the first batch (loading, warm-up). A clock's reading is never part of a DVC out: it goes to
+Steady state leaves out the first batch (loading, warm-up, compilation), and the first of every new batch size. A GPU
+works behind the program's back, so a lap waits for it. A clock's reading is never part of a DVC out: it goes to
 `.cache/timings/`, from where `track` takes it to MLflow.
 """
 
@@ -21,21 +22,36 @@ class Clock:
     def __init__(self) -> None:
         self.start = time.perf_counter()
         self.laps: list[tuple[float, int]] = []
+        self.warm = 0
+        self.batch_size: int | None = None
         self.reused = 0
 
     def lap(self, images: int) -> None:
         """Notes that `images` more are done."""
+        if torch := _cuda():
+            torch.cuda.synchronize()
         self.laps.append((time.perf_counter(), images))
+
+    def smaller(self, batch_size: int) -> None:
+        """Notes that batches were halved to `batch_size`: the next one is a warm-up again."""
+        self.batch_size, self.warm = batch_size, len(self.laps)
 
     def reading(self) -> dict[str, Any]:
         """{images, reused, seconds, images_per_second}; images_per_second is null until two batches have run."""
         made = sum(images for _, images in self.laps)
+        steady = self.laps[self.warm :]
         rate = None
-        if len(self.laps) > 1:
-            seconds = self.laps[-1][0] - self.laps[0][0]
-            rate = sum(images for _, images in self.laps[1:]) / max(seconds, 1e-9)
+        if len(steady) > 1:
+            seconds = steady[-1][0] - steady[0][0]
+            rate = sum(images for _, images in steady[1:]) / max(seconds, 1e-9)
         seconds = time.perf_counter() - self.start
         return {"images": made, "reused": self.reused, "seconds": seconds, "images_per_second": rate}
+
+
+def _cuda() -> Any:
+    """torch, where this process has used a GPU through it; None elsewhere. Imports nothing."""
+    torch = sys.modules.get("torch")
+    return torch if torch is not None and torch.cuda.is_initialized() else None
 
 
 def peak_memory_mb() -> float:
@@ -44,19 +60,41 @@ def peak_memory_mb() -> float:
     return peak / 1024 if sys.platform != "darwin" else peak / 1024**2
 
 
-def device_name(hardware: Hardware) -> str:
-    """The processor's or GPU's own name."""
-    if hardware.device == "cuda" and "torch" in sys.modules:
-        import torch
+def device() -> dict[str, Any]:
+    """{device, driver, peak_device_memory_mb} of what computed: the GPU where this process used one, with its tensors'
+    peak in MiB; else the processor, without a driver or a memory of its own (null)."""
+    if torch := _cuda():
+        return {"device": str(torch.cuda.get_device_name()), "driver": _driver(),
+                "peak_device_memory_mb": torch.cuda.max_memory_allocated() / 1024**2}
+    return {"device": _processor(), "driver": None, "peak_device_memory_mb": None}
 
-        return str(torch.cuda.get_device_name())
-    return platform.processor() or platform.machine()
+
+def _driver() -> str:
+    """The version of NVIDIA's driver."""
+    import pynvml  # type: ignore[import-untyped]
+
+    pynvml.nvmlInit()
+    return str(pynvml.nvmlSystemGetDriverVersion())
+
+
+def _processor() -> str:
+    """The processor's own name."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(iter(names), "") or platform.processor() or platform.machine()
 
 
 def save(path: Path, clock: Clock, stage: str, cell: str, hardware: Hardware) -> None:
-    """Writes a reading. A run that made nothing new keeps the reading of the run that did."""
+    """Writes a reading. A run that made nothing new keeps the reading of the run that did.
+
+    batch_size: images per forward of the stage, as planned and as used (smaller where memory was short); null for a
+    stage without one.
+    """
     reading = clock.reading()
     if not reading["images"] and path.is_file():
         return
-    write_json(path, reading | {"stage": stage, "cell": cell, "hardware": hardware.name,
-                                "device": device_name(hardware), "peak_memory_mb": peak_memory_mb()})
+    planned = hardware.settled().batch_size.get(stage)
+    write_json(path, reading | device() | {
+        "stage": stage, "cell": cell, "hardware": hardware.name, "dtype": hardware.dtype,
+        "batch_size": clock.batch_size or planned, "batch_size_planned": planned, "peak_memory_mb": peak_memory_mb()})
