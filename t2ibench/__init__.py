@@ -12,8 +12,8 @@ data folder, results, test and page of the documentation.
     report     everything                                -> one self-contained HTML file, PNG figures
     track      results and timings                       -> MLflow runs
 
-Around them: `records` (what is on disk), `stats` (intervals), `errors`, `weights` (where models come from),
-`harness` (what every stage shares) and `tiny` (the bundled models and how they were made).
+Around them: `records` (what is on disk), `stats` (intervals), `errors`, `weights` and `hub` (where models come
+from), `harness` (what every stage shares) and `tiny` (the bundled models and how they were made).
 """
 
 __version__ = "0.1.0"

@@ -1,7 +1,8 @@
 """YOLOv8 as the judge of the filter's people step and of the evaluate stage: the one place that loads its weights.
 
 A folder with a safetensors state dict of YOLOv8n and `names.json` ({"0": "person", ...} or a list), or a `.pt` file of
-the ultralytics hub. Only for a `.pt` a pickle is read: give one that you trust.
+ultralytics, of any size from n to x (`hub://yolov8n` to `hub://yolov8x`). A `.pt` is a pickle, which runs code when it
+is read: those of the hub are read only with their recorded digest, one of your own where you trust it.
 
 Four things differ from `YOLO.predict`, which gives the same boxes otherwise (tests/test_detector.py compares them):
 arrays are RGB; all of the list is one forward; NMS has no clock (ultralytics stops after 2 s and leaves the images
@@ -22,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from t2ibench.errors import ConfigError, MissingError
-from t2ibench.hardware import Hardware
-from t2ibench.weights import RESTORE, Weights, locate
+from t2ibench.hardware import Hardware, repeatable
+from t2ibench.weights import Weights, locate, remedy
 
 Image = NDArray[np.uint8]
 
@@ -138,6 +139,7 @@ class Detector:
     def _model(self) -> Any:
         """The fused network on the device, ready to be called. Loaded on first use."""
         found = locate(self.weights)
+        repeatable(self.hardware.device)
         quiet_ultralytics()
         from ultralytics.models import YOLO
 
@@ -185,10 +187,9 @@ class Detector:
 
     @property
     def _help(self) -> str:
-        if self.weights.startswith("tiny://"):
-            return RESTORE
         bundled = "tiny://yolo" + self.network.removeprefix("YOLOv8n")
-        return f"give models.{self.role} a {self.network} folder or .pt file, or {bundled}"
+        otherwise = f"give models.{self.role} a {self.network} folder or .pt file, a hub:// name, or {bundled}"
+        return remedy(self.weights, otherwise)
 
 
 def _pairs(names: Any) -> Iterable[tuple[Any, Any]]:

@@ -1,8 +1,9 @@
 """YOLOv8-seg: the detector that also draws a mask of what it sees (IEIE 2026, section 3.2.1 and Figure 4).
 
-A folder with a safetensors state dict of YOLOv8n-seg and `names.json`, or a `-seg.pt` file of the ultralytics hub. A
-folder without `names.json` holds the mask layers only; they work on the features of the detector they were trained on,
-so the two join into one network, whose boxes are that detector's. The bundled `tiny://yolo-seg` is of this kind.
+A folder with a safetensors state dict of YOLOv8n-seg and `names.json`, or a `-seg.pt` file of ultralytics
+(`hub://yolov8n-seg` to `hub://yolov8x-seg`). A folder without `names.json` holds the mask layers only; they work on the
+features of the detector they were trained on, so the two join into one network, whose boxes are that detector's. The
+bundled `tiny://yolo-seg` is of this kind.
 
 Masks are those of `YOLO.predict(retina_masks=True)`: drawn at the prototypes' resolution (a quarter of the network's),
 scaled to the image's own pixels, cut at zero, cut to their box (tests/test_segmenter.py compares them).

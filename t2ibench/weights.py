@@ -1,6 +1,7 @@
 """Where a model's weights come from, and proof that they are the ones that were meant.
 
     tiny://sd           a bundled model: `t2ibench/tiny/weights/sd`, verified against `digests.json` beside it
+    hub://sd15          a published model that `make fetch` brought: `.cache/models/sd15`, as t2ibench/hub records it
     any other text      a file or folder on this machine
 
 A model's digest is the sha256 of the canonical JSON of {file name: sha256 of the file}: the same weights have the
@@ -13,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from t2ibench.errors import ConfigError, MissingError
+from t2ibench.hub import SCHEME, catalogue, store
 from t2ibench.records import digest, file_digest
 
 TINY = Path(__file__).parent / "tiny" / "weights"
@@ -32,14 +34,27 @@ def locate(uri: str) -> Weights:
     """Finds and verifies a model's weights.
 
     Raises MissingError where they are absent, incomplete or not the recorded ones; ConfigError where a
-    `tiny://` name is unknown.
+    `tiny://` or `hub://` name is unknown.
     """
     if uri.startswith("tiny://"):
         return _tiny(uri)
+    if uri.startswith(SCHEME):
+        path, files = store.locate(catalogue.entry(uri))
+        return Weights(path, digest(files))
     path = Path(uri).expanduser()
     if not path.exists():
-        raise MissingError(f"there are no weights at {path}", "give an existing file or folder, or a tiny:// name")
+        raise MissingError(f"there are no weights at {path}", "give a file or folder, a tiny:// name or a hub:// name")
     return Weights(path, digest(_digests(path)))
+
+
+def remedy(uri: str, otherwise: str) -> str:
+    """What helps where a library cannot read the weights of `uri`; otherwise: for a file or folder of the user's."""
+    if uri.startswith("tiny://"):
+        return RESTORE
+    if uri.startswith(SCHEME):
+        name = uri.removeprefix(SCHEME)
+        return f"python -m t2ibench.hub verify {name}; where it finds a difference, {store.FETCH}"
+    return otherwise
 
 
 def _tiny(uri: str) -> Weights:

@@ -5,7 +5,8 @@ own class has the highest. Scale and clamp of the published score cannot change 
 tie all negative cosines. Images and texts are turned into features apart from each other, so that either can be stored.
 
 Weights: a folder as open_clip writes it (`open_clip_config.json`, a safetensors file, and the tokenizer's files there
-or in `tokenizer/`). Computed in float32 on every machine: what judges must not change with the GPU.
+or in `tokenizer/`; OpenAI's CLIPs need none, open_clip brings their tokenizer). Computed in float32 on every machine:
+what judges must not change with the GPU.
 """
 
 import json
@@ -18,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from t2ibench.errors import ConfigError, MissingError
-from t2ibench.hardware import Hardware
+from t2ibench.hardware import Hardware, repeatable
 from t2ibench.records import digest
-from t2ibench.weights import RESTORE, locate
+from t2ibench.weights import locate, remedy
 
 SLOT = "{class_name}"
 
@@ -95,6 +96,7 @@ class ClipRanking:
         from safetensors import SafetensorError
 
         folder = self._folder
+        repeatable(self.hardware.device)
         try:
             model, prepare = open_clip.create_model_from_pretrained(
                 f"local-dir:{folder}", precision="fp32", device=self.hardware.device
@@ -122,8 +124,7 @@ class ClipRanking:
 
     @property
     def _help(self) -> str:
-        tiny = self.weights.startswith("tiny://")
-        return RESTORE if tiny else "give models.clip a folder that open_clip wrote, or tiny://clip"
+        return remedy(self.weights, "give models.clip a folder that open_clip wrote, a hub:// name, or tiny://clip")
 
 
 def rank(features: NDArray[np.float32], texts: Mapping[str, NDArray[np.float32]]) -> list[dict[str, float]]:

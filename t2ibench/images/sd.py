@@ -1,4 +1,5 @@
-"""Stable Diffusion on this machine, through diffusers' StableDiffusionPipeline.
+"""Stable Diffusion on this machine, through diffusers' AutoPipelineForText2Image: 1.5, Turbo, XL, 3.5, whichever of
+these pipelines the weights' folder names.
 
 Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion Models, CVPR 2022; classifier-free
 guidance after Ho and Salimans, 2022; DPM-Solver++ after Lu et al., 2022.
@@ -9,38 +10,28 @@ Every forward has the same shape: a call is padded to the batch size, and each i
 A model's rounding depends on the batch's shape, and a sampler amplifies it into another picture.
 """
 
-import json
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, Literal, Self, cast, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from pydantic import Field
 
-from t2ibench.errors import ConfigError, MissingError
-from t2ibench.hardware import Hardware
+from t2ibench.errors import ConfigError
+from t2ibench.hardware import Hardware, repeatable
 from t2ibench.images import Made, Pixels, Refused, Request
-from t2ibench.weights import RESTORE, locate
+from t2ibench.images.pipelines import Embedded, embed, load, scheduled, stacked
+from t2ibench.weights import locate, remedy
 
 Scheduler = Literal["ddim", "dpmsolver++", "euler", "heun", "pndm", "unipc"]
-SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "ddim": ("DDIMScheduler", {}),
-    "dpmsolver++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
-    "euler": ("EulerDiscreteScheduler", {}),
-    "heun": ("HeunDiscreteScheduler", {}),
-    "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
-    "unipc": ("UniPCMultistepScheduler", {}),
-}
-"""Scheduler name: diffusers' class and what overrides the checkpoint's own configuration."""
 
 
 class StableDiffusion:
     """Draws with a checkpoint in diffusers' folder layout.
 
-    weights: `tiny://…` or a folder; steps: sampler steps; guidance: classifier-free guidance scale, 1 and below is
-    none; size: height and width in pixels.
+    weights: `tiny://…`, `hub://…` or a folder; steps: sampler steps; guidance: classifier-free guidance scale, 1 and
+    below is none; size: height and width in pixels.
     Raises ConfigError for values that cannot be used.
     """
 
@@ -151,8 +142,7 @@ class StableDiffusion:
 
         null = self._embed(self.negative_prompt) if self.guidance > 1 else None
         return self._pipeline(
-            prompt_embeds=torch.cat([self._embed(prompt) for prompt, _ in pairs]),
-            negative_prompt_embeds=None if null is None else null.repeat(len(pairs), 1, 1),
+            **stacked([self._embed(prompt) for prompt, _ in pairs], null),
             num_inference_steps=self.steps,
             guidance_scale=self.guidance,
             generator=[torch.Generator("cpu").manual_seed(seed) for _, seed in pairs],
@@ -168,31 +158,32 @@ class StableDiffusion:
 
     @cached_property
     def _embed(self) -> Any:
-        """Prompt -> its text embedding [1, tokens, width], one prompt a forward, remembered.
+        """Prompt -> its text embedding, one prompt a forward, remembered.
 
         Images come sorted by prompt, so that a short memory meets each distinct prompt once.
         """
-        import torch
 
-        @torch.no_grad()
-        def encode(prompt: str) -> Any:
-            return self._pipeline.encode_prompt(prompt, self.hardware.device, 1, False)[0]
+        def encode(prompt: str) -> Embedded:
+            return embed(self._pipeline, prompt, self.hardware.device)
 
         return lru_cache(maxsize=256)(encode)
 
     @cached_property
     def _pipeline(self) -> Any:
-        import diffusers
         import torch
 
-        path = locate(self.weights).path
-        pipeline = _load(path, getattr(torch, self.hardware.dtype))
-        name, overrides = SCHEDULERS[self.scheduler]
-        pipeline.scheduler = getattr(diffusers, name).from_config(pipeline.scheduler.config, **overrides)
+        help = remedy(self.weights, "give images.sd.weights a folder in diffusers' layout, a hub:// name, or tiny://sd")
+        pipeline = load(locate(self.weights).path, getattr(torch, self.hardware.dtype), help)
+        pipeline.scheduler = scheduled(pipeline.scheduler, self.scheduler)
         pipeline.set_progress_bar_config(disable=True)
-        if self.hardware.device == "cuda":  # one algorithm per shape, or two runs differ
-            torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+        repeatable(self.hardware.device)
         self.__dict__["_pipeline"] = pipeline.to(self.hardware.device)
+        network = getattr(pipeline, "unet", None) or pipeline.transformer
+        if self.hardware.channels_last:
+            for part in (network, pipeline.vae):
+                part.to(memory_format=torch.channels_last)
+        if self.hardware.compile:  # batches have one shape
+            network.compile(dynamic=False)
         tokens, limit = self._count(self.negative_prompt)
         if tokens > limit:
             del self.__dict__["_pipeline"]
@@ -200,43 +191,3 @@ class StableDiffusion:
                 "images.sd.negative_prompt", self.negative_prompt, f"at most {limit} tokens, not {tokens}"
             )
         return pipeline
-
-
-def _load(path: Path, dtype: Any) -> Any:
-    """A pipeline from a folder. Raises MissingError where the folder lacks a part or a part cannot be read."""
-    from diffusers import StableDiffusionPipeline
-    from diffusers.utils import logging as diffusers_logging
-    from safetensors import SafetensorError
-    from transformers.utils import logging as transformers_logging
-
-    parts, pipelines = _parts(path), cast(Any, StableDiffusionPipeline)
-    plain = (path / "unet" / "diffusion_pytorch_model.safetensors").is_file()
-    for logging in (diffusers_logging, transformers_logging):
-        logging.disable_progress_bar()
-    try:
-        return pipelines.from_pretrained(
-            path,
-            dtype=dtype,
-            variant=None if plain else "fp16",
-            safety_checker=None,
-            requires_safety_checker=False,
-            use_safetensors=True,
-            local_files_only=True,
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise MissingError(f"the weights in {path} ({', '.join(parts)}) cannot be read: {reason}", RESTORE) from error
-
-
-def _parts(path: Path) -> list[str]:
-    """The parts that the folder's model_index.json names. Raises MissingError where one has no folder."""
-    index = path / "model_index.json"
-    try:
-        named = json.loads(index.read_text(encoding="utf-8"))
-        parts = sorted(key for key, value in named.items() if isinstance(value, list) and value[0] is not None)
-    except (OSError, ValueError, AttributeError) as error:
-        raise MissingError(f"{index} is missing or damaged ({type(error).__name__})", RESTORE) from None
-    for part in parts:
-        if part not in ("safety_checker", "feature_extractor") and not (path / part).is_dir():
-            raise MissingError(f"the weights in {path} lack the folder {part}", RESTORE)
-    return parts

@@ -1,0 +1,600 @@
+"""hub: models come from the hub once, resumed and verified, and everything runs without it afterwards."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hub_server import HubServer, Repository, read_folder, sha256
+from random_models import CPU, noise
+
+from t2ibench import weights
+from t2ibench.errors import EXIT_CODE, ConfigError, MissingError
+from t2ibench.hub import catalogue, store
+from t2ibench.records import digest
+
+ROOT = Path(__file__).parent.parent
+BIG = np.random.default_rng(0).bytes(5 << 20)
+SMALL = {"config.json": b'{"a": 1}', "weights/model.safetensors": b"tensors" * 1000}
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    """A model of a test's catalogue."""
+    given = {"what": "a model", "loader": "open_clip", "licence": "MIT", "gigabytes": 0.01,
+             "memory_gb": {"float32": 0.1}, "files": {}, "verified": False}  # fmt: skip
+    return {**given, **changes}
+
+
+def pinned(files: dict[str, bytes]) -> dict[str, Any]:
+    """The catalogue's record of files."""
+    return {path: [len(content), sha256(content)] for path, content in files.items()}
+
+
+class Workspace:
+    """A folder with a catalogue and a params.yaml, and the hub's commands in it."""
+
+    def __init__(self, folder: Path, hub: HubServer) -> None:
+        self.folder, self.hub, self.url = folder, hub, hub.url
+        self.extra: dict[str, str] = {}
+
+    def write(self, models: dict[str, Any], named: list[str] | None = None) -> None:
+        (self.folder / "catalogue.yaml").write_text(yaml.safe_dump(models))
+        uris = {name: f"hub://{name}" for name in (named if named is not None else models)}
+        (self.folder / "params.yaml").write_text(yaml.safe_dump({"models": uris, "images": {"size": 64}}))
+        catalogue._read.cache_clear()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "DVC_"))}
+        own = {"HF_ENDPOINT": self.url, "HF_HOME": str(self.folder / "home"), "PYTHONPATH": str(ROOT),
+               "T2IBENCH_CATALOGUE": str(self.folder / "catalogue.yaml")}  # fmt: skip
+        return {**kept, **own, **self.extra}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "t2ibench.hub", *arguments]
+        return subprocess.Popen(command, cwd=self.folder, env=self.environment, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Exit code, and all that was said."""
+        with self.start(*arguments) as process:
+            out, err = process.communicate(timeout=120)
+        return process.returncode, out + err
+
+    def fetched(self, name: str) -> dict[str, bytes]:
+        return read_folder(self.folder / ".cache/models" / name)
+
+    def parts(self) -> list[Path]:
+        return sorted((self.folder / ".cache/models/.parts").rglob("*.part"))
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    with HubServer() as server:
+        yield server
+
+
+@pytest.fixture
+def work(tmp_path: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    monkeypatch.setenv("T2IBENCH_CATALOGUE", str(tmp_path / "catalogue.yaml"))
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    weights.locate.cache_clear()
+    yield Workspace(tmp_path, hub)
+    weights.locate.cache_clear()
+
+
+def publish(work: Workspace, held: dict[str, bytes], name: str = "owner/model", **changes: Any) -> dict[str, Any]:
+    """Puts files on the hub; returns a catalogue entry that pins them."""
+    work.hub.repositories[name] = Repository(dict(held))
+    source = {"repository": name, "revision": "a" * 40}
+    return entry(sources=[source], **{"files": pinned(held), "verified": True, **changes})
+
+
+def test_a_model_is_fetched_verified_and_located_without_the_network(work: Workspace) -> None:
+    work.write({"small": publish(work, SMALL)})
+    assert work.run("fetch")[0] == 0
+    assert work.fetched("small") == SMALL
+    work.url = "http://127.0.0.1:1"
+    code, said = work.run("fetch")
+    assert code == 0 and "was here" in said
+    found = weights.locate("hub://small")
+    assert found.path == work.folder / ".cache/models/small"
+    assert found.digest == digest({path: sha256(content) for path, content in SMALL.items()})
+
+
+def test_only_what_params_names_is_fetched(work: Workspace) -> None:
+    work.write({"small": publish(work, SMALL), "other": publish(work, {"a.pt": BIG}, "owner/other")}, ["small"])
+    assert work.run("fetch")[0] == 0
+    assert not (work.folder / ".cache/models/other").exists()
+
+
+def test_a_study_of_bundled_models_fetches_nothing(work: Workspace) -> None:
+    work.write({"small": publish(work, SMALL)}, named=[])
+    code, said = work.run("fetch")
+    assert code == 0 and "bundled" in said and not work.hub.asked
+
+
+def test_nothing_but_listings_and_files_is_asked_for(work: Workspace) -> None:
+    work.write({"small": publish(work, SMALL)})
+    work.run("fetch")
+    assert {asked.path.split("/")[1] for asked in work.hub.asked} == {"api", "owner", "cdn"}
+    assert [asked.path for asked in work.hub.asked if "/api/" in asked.path] == [
+        f"/api/models/owner/model/revision/{'a' * 40}"
+    ]
+
+
+def test_a_model_of_one_file_is_located_as_that_file(work: Workspace) -> None:
+    work.hub.releases = {"net.pt": BIG}
+    work.write({"net": entry(sources=[{"release": f"{work.url}/releases"}], files=pinned({"net.pt": BIG}))})
+    assert work.run("fetch")[0] == 0
+    assert weights.locate("hub://net").path.name == "net.pt"
+
+
+def test_a_fetch_that_was_killed_goes_on_where_it_stopped(work: Workspace) -> None:
+    work.write({"net": publish(work, {"a.json": b"{}", "net.safetensors": BIG})})
+    work.hub.stalls = {"net.safetensors": (7 << 20) // 2}
+    with work.start("fetch") as process:
+        assert work.hub.stalled.wait(60)
+        while not [part for part in work.parts() if part.stat().st_size >= 2 << 20]:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    work.hub.resume.set()
+    with pytest.raises(MissingError, match="has not been fetched; this helps: make fetch"):
+        weights.locate("hub://net")
+    code, said = work.run("fetch")
+    assert code == 0, said
+    first, second = work.hub.ranges_of("net.safetensors")
+    assert first == "" and int(second.removeprefix("bytes=").rstrip("-")) >= 2 << 20
+    assert work.fetched("net")["net.safetensors"] == BIG
+    assert "MB are here already" in said and not work.parts()
+
+
+def test_a_connection_that_is_cut_is_taken_up_again_in_the_same_run(work: Workspace) -> None:
+    work.write({"net": publish(work, {"net.safetensors": BIG})})
+    work.hub.cuts, work.hub.failing = {"net.safetensors": 3 << 20}, {"net.safetensors": 1}
+    assert work.run("fetch")[0] == 0
+    assert work.fetched("net")["net.safetensors"] == BIG
+    assert work.hub.ranges_of("net.safetensors")[-1].startswith("bytes=")
+
+
+def test_a_server_without_ranges_sends_all_again(work: Workspace) -> None:
+    work.write({"net": publish(work, {"net.safetensors": BIG})})
+    work.hub.cuts, work.hub.ranges = {"net.safetensors": 3 << 20}, False
+    assert work.run("fetch")[0] == 0
+    assert work.fetched("net")["net.safetensors"] == BIG
+
+
+def test_a_part_that_is_spoilt_is_given_up_and_the_file_fetched_anew(work: Workspace) -> None:
+    work.write({"net": publish(work, {"net.safetensors": BIG})})
+    work.hub.stalls = {"net.safetensors": 3 << 20}
+    with work.start("fetch") as process:
+        assert work.hub.stalled.wait(60)
+        while not work.parts() or not work.parts()[0].stat().st_size:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    work.hub.resume.set()
+    part = work.parts()[0]
+    part.write_bytes(b"\0" * part.stat().st_size)
+    assert work.run("fetch")[0] == 0
+    assert work.fetched("net")["net.safetensors"] == BIG
+
+
+def test_other_bytes_than_recorded_are_refused_and_not_kept(work: Workspace) -> None:
+    work.hub.releases = {"net.pt": b"evil" * 99}
+    recorded = {"net.pt": [396, sha256(b"good" * 99)]}
+    work.write({"net": entry(sources=[{"release": f"{work.url}/releases"}], files=recorded)})
+    code, said = work.run("fetch")
+    assert code == EXIT_CODE and "Traceback" not in said
+    assert re.search(r"net\.pt has the digest \w+…, not the recorded \w+…; nothing of it was kept", said)
+    assert "this helps: make fetch" in said and not work.parts() and not work.fetched("net")
+
+
+def test_a_repository_that_offers_other_bytes_is_refused_before_they_are_downloaded(work: Workspace) -> None:
+    model = publish(work, SMALL)
+    work.hub.repositories["owner/model"].files["weights/model.safetensors"] = b"evil"
+    work.write({"net": model})
+    code, said = work.run("fetch")
+    assert code == EXIT_CODE and "offers another weights/model.safetensors than the recorded one" in said
+    assert not work.hub.downloads()
+
+
+@pytest.mark.parametrize("gone", ["repository", "revision", "file", "content"])
+def test_where_a_source_is_gone_the_next_one_is_taken(work: Workspace, gone: str) -> None:
+    model = publish(work, SMALL, "owner/first")
+    first = work.hub.repositories["owner/first"]
+    work.hub.repositories["mirror/model"] = Repository(dict(SMALL), "b" * 40)
+    model["sources"].append({"repository": "mirror/model", "revision": None})
+    if gone == "repository":
+        del work.hub.repositories["owner/first"]
+    elif gone == "revision":
+        first.revision = "c" * 40
+    elif gone == "file":
+        del first.files["config.json"]
+    else:
+        first.files["config.json"] = b"not what the listing of the pinned revision named"
+    work.write({"net": model})
+    code, said = work.run("fetch")
+    assert code == 0 and work.fetched("net") == SMALL, said
+    note = store.fetched(catalogue.entry("hub://net"))
+    assert note is not None and (note.source, note.revision) == ("mirror/model", "b" * 40)
+
+
+def test_where_every_source_is_gone_each_is_named_with_its_reason(work: Workspace) -> None:
+    model = publish(work, SMALL)
+    model["sources"].append({"release": f"{work.url}/releases"})
+    del work.hub.repositories["owner/model"]
+    work.write({"net": model})
+    code, said = work.run("fetch")
+    assert code == EXIT_CODE and "Traceback" not in said
+    assert "owner/model is gone, or not public" in said
+    assert "answers with HTTP status 404" in said and "T2IBENCH_CATALOGUE" in said
+
+
+def test_a_licence_that_is_not_accepted_is_told_with_what_helps(work: Workspace) -> None:
+    model = publish(work, SMALL, licence="Some Licence", terms=True)
+    work.hub.repositories["owner/model"].gated, work.hub.token = True, "canary-key"
+    work.write({"net": model})
+    code, said = work.run("fetch")
+    assert code == EXIT_CODE and "Some Licence" in said and "hf auth login" in said and "HF_TOKEN" in said
+    work.extra = {"HF_TOKEN": "wrong"}
+    assert work.run("fetch")[0] == EXIT_CODE
+    work.extra = {"HF_TOKEN": "canary-key"}
+    code, said = work.run("fetch")
+    assert code == 0 and work.fetched("net") == SMALL and "canary-key" not in said
+    assert not [file for file in work.folder.rglob("*") if file.is_file() and b"canary-key" in file.read_bytes()]
+
+
+def test_the_key_goes_to_the_hub_only(work: Workspace) -> None:
+    work.hub.releases = {"net.pt": BIG}
+    released = entry(sources=[{"release": f"{work.url}/releases"}], files=pinned({"net.pt": BIG}))
+    work.write({"net": released, "small": publish(work, SMALL)})
+    work.extra = {"HF_TOKEN": "canary-key"}
+    assert work.run("fetch")[0] == 0
+    assert {asked.path.split("/")[1] for asked in work.hub.asked if asked.key} == {"api", "owner"}
+    assert {asked.path.split("/")[1] for asked in work.hub.asked if not asked.key} == {"releases", "cdn"}
+
+
+@pytest.mark.parametrize("how", ["refused", "offline"])
+def test_without_a_network_one_sentence_says_so(work: Workspace, how: str) -> None:
+    work.write({"net": publish(work, SMALL)})
+    if how == "refused":
+        work.url = "http://127.0.0.1:1"
+    else:
+        work.extra = {"HF_HUB_OFFLINE": "1"}
+    code, said = work.run("fetch")
+    assert code == EXIT_CODE and "Traceback" not in said
+    assert "the network cannot be reached" in said and "make fetch" in said
+
+
+def test_two_fetches_at_once_do_not_write_into_each_other(work: Workspace) -> None:
+    work.write({"net": publish(work, {"net.safetensors": BIG})})
+    work.hub.stalls = {"net.safetensors": 1 << 20}
+    with work.start("fetch") as first:
+        assert work.hub.stalled.wait(60)
+        code, said = work.run("fetch")
+        assert code == EXIT_CODE and "another fetch is running" in said
+        work.hub.resume.set()
+        first.communicate(timeout=60)
+    assert first.returncode == 0 and work.fetched("net")["net.safetensors"] == BIG
+
+
+def test_a_file_that_changed_after_it_was_fetched_is_noticed_and_fetched_again(work: Workspace) -> None:
+    work.write({"small": publish(work, SMALL)})
+    work.run("fetch")
+    (work.folder / ".cache/models/small/config.json").write_bytes(b"{}")
+    with pytest.raises(MissingError, match=r"config\.json has changed since it was fetched; this helps: make fetch"):
+        weights.locate("hub://small")
+    assert work.run("fetch")[0] == 0
+    assert work.fetched("small") == SMALL
+    assert work.hub.downloads()["model.safetensors"] == 1, "what was right was not fetched again"
+
+
+def test_a_new_revision_in_the_catalogue_makes_the_old_files_absent(work: Workspace) -> None:
+    old = publish(work, {**SMALL, "old.json": b"1"})
+    work.write({"small": old})
+    work.run("fetch")
+    new = publish(work, SMALL)
+    work.hub.repositories["owner/model"].revision = new["sources"][0]["revision"] = "d" * 40
+    work.write({"small": new})
+    with pytest.raises(MissingError, match="the catalogue records dddd"):
+        weights.locate("hub://small")
+    assert work.run("fetch")[0] == 0 and work.fetched("small") == SMALL
+
+
+def test_what_is_not_recorded_is_taken_from_the_listing_and_the_line_to_commit_printed(work: Workspace) -> None:
+    files = {**SMALL, "extra.bin": BIG, "tokenizer/vocab.json": b"[]"}
+    model = publish(work, files, files={"config.json": None}, include=["weights/*", "tokenizer*/*"], verified=False)
+    model["sources"] = [{"repository": "owner/model", "revision": None}]
+    work.write({"net": model})
+    code, said = work.run("fetch")
+    wanted = {path: content for path, content in files.items() if path != "extra.bin"}
+    assert code == 0 and work.fetched("net") == wanted
+    over_all = digest({path: sha256(content) for path, content in wanted.items()})
+    line = f'net: {{source: "owner/model", revision: "{"a" * 40}", digest: "{over_all}"}}'
+    assert line in said and line in work.run("verify")[1]
+    (work.folder / "confirmed.yaml").write_text(line + "\n")
+    code, said = work.run("verify")
+    assert code == 0 and "as recorded" in said and "Commit" not in said
+
+
+def test_what_was_confirmed_is_pinned_for_everybody_else(work: Workspace) -> None:
+    model = publish(work, SMALL, files={path: None for path in SMALL}, verified=False)
+    work.write({"net": model})
+    right = digest({path: sha256(content) for path, content in SMALL.items()})
+    line = 'net: {{source: "owner/model", revision: "{}", digest: "{}"}}\n'
+    (work.folder / "confirmed.yaml").write_text(line.format("a" * 40, "0" * 64))
+    code, said = work.run("fetch")
+    assert code == EXIT_CODE and "other files than were confirmed" in said
+    (work.folder / "confirmed.yaml").write_text(line.format("a" * 40, right))
+    assert work.run("fetch")[0] == 0
+
+
+def test_verify_hashes_again_whatever_the_time_of_change_says(work: Workspace) -> None:
+    work.write({"small": publish(work, SMALL)})
+    work.run("fetch")
+    file = work.folder / ".cache/models/small/config.json"
+    before = file.stat()
+    file.write_bytes(b'{"a": 2}')
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    code, said = work.run("verify")
+    assert code == EXIT_CODE and "config.json is gone or has changed" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"files": {"net.pt": None}}, "runs code when it is read, and has no digest"),
+        ({"files": {"../net.bin": None}}, "leaves the model's folder"),
+        ({"files": {"net.bin": None}, "verified": True}, "not every digest is recorded"),
+        ({"files": {"net.bin": None}, "sources": [{}]}, "either repository or release"),
+        ({"files": {"net.bin": None}, "surprise": 1}, "surprise"),
+    ],
+)
+def test_a_catalogue_that_is_wrong_says_where(work: Workspace, change: dict[str, Any], complaint: str) -> None:
+    work.write({"net": {**entry(sources=[{"release": "http://127.0.0.1:1/r"}]), **change}})
+    code, said = work.run("fetch")
+    assert code == EXIT_CODE and complaint in said
+
+
+def test_an_unknown_name_names_the_known_ones(work: Workspace) -> None:
+    work.write({"small": publish(work, SMALL)}, ["smal"])
+    code, said = work.run("fetch")
+    assert code == EXIT_CODE and "hub://small" in said
+
+
+def test_a_listing_that_leaves_the_folder_is_refused(work: Workspace) -> None:
+    model = publish(work, {"a.json": b"1", "../../evil.json": b"2"}, files={}, include=["*.json"], verified=False)
+    work.write({"net": model})
+    code, said = work.run("fetch")
+    assert code == EXIT_CODE and "leaves the model's folder" in said
+    assert not list(work.folder.rglob("evil.json"))
+
+
+def test_the_loopback_hub_satisfies_the_hubs_own_client(work: Workspace) -> None:
+    work.write({"small": publish(work, SMALL)})
+    code = "from huggingface_hub import hf_hub_download as get\n"
+    code += "print(*(get('owner/model', f) for f in ('config.json', 'weights/model.safetensors')), sep='\\n')"
+    environment = {**work.environment, "HF_HUB_DISABLE_TELEMETRY": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert [Path(line).read_bytes() for line in done.stdout.split()] == list(SMALL.values())
+
+
+# the committed catalogue
+
+
+def test_every_recorded_model_says_all_that_it_has_to() -> None:
+    known = catalogue._read(catalogue.BUNDLED)
+    for name, model in known.items():
+        sizes = [file.size for file in model.files.values()]
+        if not model.include and None not in sizes:
+            assert abs(sum(size or 0 for size in sizes) / 1e9 - model.gigabytes) < 0.01, name
+        assert model.verified == (not model.include and all(file.sha256 for file in model.files.values())), name
+        assert model.terms == (name == "sd35-medium")
+    wanted = {"sd15", "sd15-inpainting", "sdxl", "sd-turbo", "sd35-medium", "clip-b32", "clip-l14", "clip-h14",
+              "restormer-motion", "restormer-defocus", "blip", "blip2"}  # fmt: skip
+    yolos = {f"yolov8{size}{task}" for size in "nsmlx" for task in ("", "-seg")}
+    assert set(known) == wanted | yolos
+
+
+def test_the_documentation_names_every_model_with_its_licence() -> None:
+    page = (ROOT / "docs/models.md").read_text(encoding="utf-8")
+    for name, model in catalogue._read(catalogue.BUNDLED).items():
+        row = next(line for line in page.splitlines() if f"`{name}`" in line)
+        assert model.licence in row and f"{model.gigabytes:g}" in row, name
+
+
+# models=hub
+
+
+def params_of_hub(folder: Path) -> Any:
+    from t2ibench.harness import config
+    from t2ibench.harness.params import write
+
+    folder.mkdir(exist_ok=True)
+    write(folder / "params.yaml", ["models=hub"], conf=ROOT / "conf")
+    return config.load(["images.sd.size=64", "images.sd.steps=2"], folder=folder)
+
+
+ENGINES = [("images", "sd"), ("filter", "clip"), ("filter", "people"), ("deblur", "restormer"),
+           ("evaluate", "yolov8"), ("evaluate", "segment")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("stage", "name"), ENGINES)
+def test_each_engine_of_models_hub_is_built_up_to_the_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, name: str
+) -> None:
+    from t2ibench.harness import config
+
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    weights.locate.cache_clear()
+    params = params_of_hub(tmp_path)
+    engine = config.build(getattr(params, stage)[name], f"{stage}.{name}", params)
+    with pytest.raises(MissingError, match=r"hub://.* has not been fetched; this helps: make fetch"):
+        engine.identity  # noqa: B018
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+    """Small random models in the published ones' layouts: {name in the catalogue: files}."""
+    import hub_models as models
+
+    made = tmp_path_factory.mktemp("published")
+    models.write_sd(made / "sd15")
+    models.write_openai_clip(made / "clip-b32")
+    for name, task in (("yolov8x", "detect"), ("yolov8x-seg", "segment")):
+        (made / name).mkdir()
+        models.write_yolo_pt(made / name / f"{name}.pt", task)
+    (made / "restormer-motion").mkdir()
+    models.write_restormer_pth(made / "restormer-motion" / "motion_deblurring.pth")
+    return {folder.name: read_folder(folder) for folder in made.iterdir()}
+
+
+def catalogue_of(work: Workspace, published: dict[str, dict[str, bytes]]) -> dict[str, Any]:
+    """The committed catalogue's entries, their files and sources replaced by the small ones."""
+    committed = yaml.safe_load(catalogue.BUNDLED.read_text())
+    found = {}
+    for name, files in published.items():
+        body = {**committed[name], "files": pinned(files), "include": [], "verified": True}
+        if "release" in body["sources"][0]:
+            work.hub.releases |= files
+            body["sources"] = [{"release": f"{work.url}/releases"}]
+        else:
+            repository = body["sources"][0]["repository"]
+            work.hub.repositories[repository] = Repository(files, body["sources"][0]["revision"])
+        found[name] = body
+    return found
+
+
+def test_models_hub_runs_from_prompt_to_mask_with_the_network_cut(
+    work: Workspace, published: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    from t2ibench.harness import config
+    from t2ibench.images import Request
+
+    work.write(catalogue_of(work, published))
+    params = replace_batches(params_of_hub(tmp_path))
+    code, said = work.run("fetch")
+    assert code == 0, said
+    work.hub.__exit__(None, None, None)
+    try:
+        engines = {name: config.build(getattr(params, stage)[name], f"{stage}.{name}", params)
+                   for stage, name in ENGINES}  # fmt: skip
+        answers = engines["sd"]([Request("a", "a cat in snow", 1), Request("b", "a dog on sand", 2)])
+        images = [answer.image for answer in answers]
+        assert [image.shape for image in images] == [(64, 64, 3)] * 2 and (images[0] != images[1]).any()
+        for engine in engines.values():
+            assert "digest" not in str(engine.identity) and len(engine.identity["weights"]) == 64
+        scores = engines["clip"](images)
+        assert all(-1 <= score <= 1 for row in scores for score in row.values())
+        assert [len(row) for row in scores] == [10, 10]
+        assert all(0 <= found <= 1 for found in engines["people"](images))
+        restored = engines["restormer"](images)
+        assert [image.shape for image in restored] == [(64, 64, 3)] * 2
+        assert len(engines["yolov8"](images)) == len(engines["segment"](images)) == 2
+    finally:
+        work.hub.__enter__()
+
+
+def replace_batches(params: Any) -> Any:
+    """The same parameters, two images a forward."""
+    sizes = dict.fromkeys(params.hardware.batch_size, 2)
+    return params.model_copy(update={"hardware": replace(params.hardware, batch_size=sizes)})
+
+
+@pytest.mark.parametrize(("builder", "scheduler"), [("write_sdxl", "dpmsolver++"), ("write_sd3", "euler")])
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+def test_the_engine_draws_with_xl_and_with_35(tmp_path: Path, builder: str, scheduler: str, guidance: float) -> None:
+    import hub_models as models
+
+    from t2ibench.images import Made, Request
+    from t2ibench.images.sd import StableDiffusion
+
+    getattr(models, builder)(tmp_path / "model")
+    hardware = replace(CPU, batch_size={"images": 2})
+    settings: dict[str, Any] = {"steps": 2, "guidance": guidance, "size": 32, "negative_prompt": ""}
+    engine = StableDiffusion(weights=str(tmp_path / "model"), scheduler=scheduler, hardware=hardware, **settings)
+    first, second = Request("a", "a cat", 1), Request("b", "a dog", 2)
+    both, alone = engine([first, second]), engine([first])
+    assert all(isinstance(answer, Made) for answer in both)
+    assert np.array_equal(both[0].image, alone[0].image), "neighbours do not change an image"
+    assert (both[0].image != both[1].image).any()
+
+
+def test_a_scheduler_that_flow_matching_has_not_is_refused_with_those_it_has(tmp_path: Path) -> None:
+    import hub_models as models
+
+    from t2ibench.images.sd import StableDiffusion
+
+    models.write_sd3(tmp_path / "model")
+    settings: dict[str, Any] = {"steps": 2, "guidance": 1.0, "size": 32, "negative_prompt": ""}
+    hardware = replace(CPU, batch_size={"images": 1})
+    engine = StableDiffusion(weights=str(tmp_path / "model"), scheduler="ddim", hardware=hardware, **settings)
+    with pytest.raises(ConfigError, match=r"images\.sd\.scheduler: 'ddim'.*euler, heun.*flow matching"):
+        engine.load()
+
+
+def test_blips_layout_is_what_transformers_reads(tmp_path: Path) -> None:
+    import hub_models as models
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    models.write_blip(tmp_path / "blip")
+    model = AutoModelForImageTextToText.from_pretrained(tmp_path / "blip", local_files_only=True)
+    drawn = model.generate(pixel_values=torch.zeros(1, 3, 32, 32), max_new_tokens=3)
+    assert drawn.shape[0] == 1
+
+
+def test_a_pickle_that_would_run_code_is_not_read_as_a_restormer(tmp_path: Path) -> None:
+    import pickle
+
+    from t2ibench.deblur.restormer import Restormer
+
+    class Evil:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "ran",))
+
+    (tmp_path / "evil.pth").write_bytes(pickle.dumps({"params": Evil()}))
+    with pytest.raises(MissingError, match="does not hold a whole Restormer"):
+        Restormer(str(tmp_path / "evil.pth"), CPU)([noise(0)])
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.slow
+def test_stable_diffusion_of_full_size_makes_a_picture_on_a_processor(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Random weights of v1.5's own sizes: 1.07 thousand million numbers, 512 x 512, two steps; 6 GB and minutes."""
+    import shutil
+
+    import hub_models as models
+
+    from t2ibench.images import Made, Request
+    from t2ibench.images.sd import StableDiffusion
+
+    models.write_full_size_sd(tmp_path / "sd15")
+    hardware = replace(CPU, batch_size={"images": 1})
+    engine = StableDiffusion(weights=str(tmp_path / "sd15"), steps=2, guidance=7.5, scheduler="dpmsolver++", size=512,
+                             negative_prompt="", hardware=hardware)  # fmt: skip
+    start = time.perf_counter()
+    (answer,) = engine([Request("a", "a cat in snow", 1)])
+    seconds = time.perf_counter() - start
+    assert isinstance(answer, Made) and isinstance(answer.image, np.ndarray)
+    assert answer.image.shape == (512, 512, 3) and answer.image.std() > 1
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    record_property("peak_bytes", peak)
+    shutil.rmtree(tmp_path / "sd15")  # 4.3 GB that pytest would keep
+    print(json.dumps({"peak_gb": round(peak / 1e9, 2), "seconds": round(seconds, 1)}))
+    assert peak < 10e9
