@@ -86,6 +86,12 @@ def bundled(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     weights.locate.cache_clear()
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers of the stand-in are kept below the test's own folder."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+
+
 def test_neighbours_order_and_a_short_batch_do_not_change_an_image(sd: StableDiffusion) -> None:
     whole = pictures(sd(REQUESTS))
     assert len(set(whole)) == 4
@@ -280,7 +286,7 @@ def test_the_bundled_models_draw_what_the_prompt_says_to_the_same_bytes(uri: str
     assert sum(found.predicted == name for found, name in zip(seen, names, strict=True)) >= 9
 
 
-def test_a_stand_in_draws_what_its_checkpoint_draws_in_one_batch(folder: Path) -> None:
+def test_a_stand_in_draws_what_its_checkpoint_draws_and_has_no_ledger(folder: Path, tmp_path: Path) -> None:
     api = standin(str(folder))
     with api:
         answers = api([*REQUESTS, REQUESTS[0], replace(REQUESTS[1], prompt_text="zebra " * 10)])
@@ -291,6 +297,7 @@ def test_a_stand_in_draws_what_its_checkpoint_draws_in_one_batch(folder: Path) -
         "model": "t2ibench-standin", "revised_prompt": TEXTS[0], "stand_in_for": "DALL-E 3"
     }  # fmt: skip
     assert isinstance(answers[5], Refused) and "52 tokens" in answers[5].reason and answers[5].attempts == 1
+    assert not (tmp_path / ".cache/ledger").exists()
 
 
 def test_a_stand_in_has_its_weights_and_settings_in_its_identity(folder: Path) -> None:

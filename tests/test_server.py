@@ -4,11 +4,13 @@ import base64
 import io
 import json
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,16 +51,20 @@ def engine(url: str, **changes: Any) -> OpenAIImages:
 
 
 @pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
+def key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The key, and a root of its own for what is kept."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
 
 
 def ask(*faults: Answer, request: Request = REQUEST, **changes: Any) -> tuple[Made | Refused, int]:
-    """The engine's answer to one request, and how many requests that took."""
-    with serve(*faults) as server, engine(server.base_url, **changes) as images:
-        (answer,) = images([request])
-        return answer, len(server.requests)
+    """The engine's answer to one request that nothing is known of yet, and how many requests that took."""
+    with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as here, serve(*faults) as server:
+        here.setenv("DVC_ROOT", root)
+        with engine(server.base_url, **changes) as images:
+            (answer,) = images([request])
+            return answer, len(server.requests)
 
 
 def reply(image: bytes, **more: Any) -> Answer:
@@ -73,7 +79,7 @@ def test_an_image_comes_back_pixel_for_pixel_with_what_answered() -> None:
         assert server.requests == [expected]
     assert isinstance(answer, Made)
     assert (np.asarray(answer.image) == picture("a cat", 7)).all()
-    assert answer.extra == {"model": "standin", "revised_prompt": "a cat"}
+    assert answer.extra == {"model": "standin", "revised_prompt": "a cat", "stand_in_for": "DALL-E 3"}
 
 
 def test_a_seed_a_quality_and_a_format_that_are_not_wanted_are_not_sent() -> None:
@@ -95,7 +101,7 @@ def test_sixteen_requests_at_a_time_cost_one_batch_of_a_fixed_shape() -> None:
         engine(server.base_url, concurrency=16) as images,
     ):
         answers = images(requests)
-        images(requests[:3])
+        images([replace(request, seed=request.seed + 16) for request in requests[:3]])
         assert server.batches == [16, 3] and shapes == [16, 16]
     assert [answer.png() for answer in answers if isinstance(answer, Made)] == [
         encode_png(picture("a cat", n)) for n in range(16)
@@ -250,7 +256,7 @@ def test_the_budget_refuses_the_request_that_would_pass_it() -> None:
     requests = [replace(REQUEST, seed=seed) for seed in range(5)]
     with serve(refusal(429, "")) as server:
         images = engine(server.base_url, concurrency=1, price_usd=0.1, budget_usd=0.3)
-        with images, pytest.raises(Stopped, match=r"budget_usd has 0\.00 left") as caught:
+        with images, pytest.raises(Stopped, match=r"budget_usd = 0\.3 the study has spent 0\.30") as caught:
             images(requests)
         assert len(server.requests) == 4  # one of them was a 429, which costs nothing
     made = caught.value.finished

@@ -1,9 +1,9 @@
 """An images API over HTTP, through the openai client: OpenAI's, a compatible server, or the bundled stand-in.
 
-Source: the paper's DALL-E 3 images (IEIE 2026). OpenAI retired DALL-E 3 on 2026-05-12, so that its tables can only
-be reproduced from archived images; the stand-in proves the path, never the paper.
+Source: the paper's DALL-E 3 images (IEIE 2026). OpenAI retired DALL-E 3 on 2026-05-12 (`retired`), so that its tables
+can only be reproduced from archived images or recordings; the stand-in proves the path, never the paper.
 
-The client's own retries are off: `replies` says which answers allow another request.
+The client's own retries are off: `replies` says which answers allow another request, `asking` makes them.
 """
 
 import os
@@ -12,26 +12,27 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from t2ibench.errors import ConfigError, MissingError, UserError
+from t2ibench.errors import ConfigError, UserError
 from t2ibench.hardware import Hardware
 from t2ibench.images import Made, Refused, Request, Stopped
-from t2ibench.images.budget import Purse
-from t2ibench.images.replies import Again, Never, Reply, judge, read
+from t2ibench.images.asking import Asker, Post, Rules, Unsent, replay
+from t2ibench.images.ledger import Ledger, path_of
+from t2ibench.images.pace import Clock, Pace
+from t2ibench.images.recordings import Cassette
+from t2ibench.images.replies import Arrived
+from t2ibench.images.retired import check_served
 from t2ibench.images.sd import StableDiffusion
+from t2ibench.images.shelf import Shelf
+from t2ibench.images.wire import bare, post, secret_key
 
 OPENAI = "https://api.openai.com/v1"
-PAID_TRIES = 2
-"""How often a reply that was paid for and cannot be used is asked for in all."""
-
-
-class _Unsent(Exception):
-    """Another request of the batch stopped the run before this one was sent."""
 
 
 class OpenAIImages:
@@ -40,8 +41,10 @@ class OpenAIImages:
     base_url: None for OPENAI_BASE_URL or OpenAI; size: height and width in pixels; quality and response_format: as
     the model knows them, None for not sent; send_seed: sends the image's seed as an extra field `seed`; server: the
     weights of a stand-in that this engine serves on 127.0.0.1 itself, None for a real API; attempts: requests per
-    image; price_usd: of one image; budget_usd: of one run; stands_for: the model that the stand-in replaces.
-    Raises ConfigError for values that cannot be used.
+    image and run; price_usd: of one image; budget_usd: of all runs that share the ledger; stands_for: the model that
+    the stand-in, or another model, replaces; recording: a cassette to replay in place of asking; repeat_lost: asks
+    again where a request may have been billed and its answer never came; ledger: the ledger's name.
+    Raises ConfigError for values that cannot be used, a model that no live API serves any more among them.
     """
 
     VERSION = 1
@@ -66,18 +69,24 @@ class OpenAIImages:
         budget_usd: Annotated[float, Field(ge=0)],
         stands_for: str | None,
         hardware: Hardware,
+        recording: str | None = None,
+        requests_per_minute: Annotated[int, Field(ge=1)] | None = None,
+        ledger: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = "study",
+        repeat_lost: bool = False,
     ) -> None:
         self.model, self.base_url, self.size, self.quality = model, base_url, size, quality
         self.response_format, self.send_seed, self.stands_for = response_format, send_seed, stands_for
-        self.attempts, self.backoff_seconds, self.timeout_seconds = attempts, backoff_seconds, timeout_seconds
         self.concurrency = self.batch_size = concurrency
-        self.price_usd = 0.0 if server else price_usd
-        self._purse = Purse(budget_usd)
+        self.requests_per_minute, self.timeout_seconds = requests_per_minute, timeout_seconds
+        self.ledger, self.budget_usd = ledger, budget_usd
+        self.rules = Rules(attempts, backoff_seconds, 0.0 if server else price_usd, repeat_lost)
+        self.clock = Clock()
         self._check()
         if server is not None and base_url is not None:
             raise ConfigError("images.openai.base_url", base_url, "null, where images.openai.server is given")
+        self._cassette = self._replayed(Path(recording)) if recording is not None else None
         self._standin: StableDiffusion | None = None
-        if server is not None:
+        if self._cassette is None and server is not None:
             batch = min(concurrency, hardware.batch_size.get("images", 0))
             self._standin = StableDiffusion(
                 weights=server,
@@ -88,24 +97,38 @@ class OpenAIImages:
                 negative_prompt="",
                 hardware=replace(hardware, batch_size={"images": batch}),
             )
+        elif self._cassette is None:
+            check_served(model)
         self._open = ExitStack()
-        self._client: Any = None
+        self._answer: Any = None
         self._server: Any = None
-        self._where, self._key = "", ""
 
     def _check(self) -> None:
         if self.base_url is not None:
-            _bare(self.base_url, "images.openai.base_url")
-        for key in ("concurrency", "attempts", "timeout_seconds"):
-            if getattr(self, key) <= 0:
-                raise ConfigError(f"images.openai.{key}", getattr(self, key), "a number above 0")
-        for key in ("backoff_seconds", "price_usd"):
-            if getattr(self, key) < 0:
-                raise ConfigError(f"images.openai.{key}", getattr(self, key), "a number from 0")
+            bare(self.base_url, "images.openai.base_url")
+        for key, value in (("concurrency", self.concurrency), ("attempts", self.rules.attempts),
+                           ("timeout_seconds", self.timeout_seconds),
+                           ("requests_per_minute", self.requests_per_minute or 1)):  # fmt: skip
+            if value <= 0:
+                raise ConfigError(f"images.openai.{key}", value, "a number above 0")
+        for key, value in (("backoff_seconds", self.rules.backoff_seconds), ("price_usd", self.rules.price_usd)):
+            if value < 0:
+                raise ConfigError(f"images.openai.{key}", value, "a number from 0")
+
+    def _replayed(self, path: Path) -> Cassette:
+        """The cassette, checked against the settings. Raises ConfigError where it answers to others."""
+        cassette = Cassette(path)
+        for key in ("model", "size", "quality", "send_seed"):
+            recorded, asked = cassette.identity.get(key), getattr(self, key)
+            if recorded != asked:
+                raise ConfigError(f"images.openai.{key}", asked, f"{recorded!r}, as in the recording {path}")
+        return cassette
 
     @property
     def identity(self) -> dict[str, Any]:
         """All that decides the pixels but prompt and seed; of a real API, as far as the client can know it."""
+        if self._cassette is not None:
+            return self._cassette.identity
         standin = self._standin
         return {
             "engine": "openai",
@@ -114,30 +137,19 @@ class OpenAIImages:
             "size": self.size,
             "quality": self.quality,
             "send_seed": self.send_seed,
-            "served_by": standin.identity if standin else _bare(self._url(), "OPENAI_BASE_URL"),
+            "served_by": standin.identity if standin else bare(self._url(), "OPENAI_BASE_URL"),
         }
 
     def __enter__(self) -> Self:
         """Connects; starts the stand-in. Raises MissingError where the key or the stand-in's weights are missing."""
-        from openai import DefaultHttpxClient, OpenAI
-
         self._stop = threading.Event()
         self._open = ExitStack()
         with ExitStack() as opening:
-            if self._standin is not None:
-                self._server = opening.enter_context(self._serve(self._standin))
-                url, self._key = self._server.base_url, "loopback"
+            if self._cassette is not None:
+                cassette, identity = self._cassette, self.identity
+                self._answer = lambda request: replay(cassette, identity, self.size, request)
             else:
-                _bare(self._url(), "OPENAI_BASE_URL")
-                url, self._key = self._url(), os.environ.get("OPENAI_API_KEY", "").strip()
-                if not self._key:
-                    raise MissingError("OPENAI_API_KEY is not set", "export OPENAI_API_KEY=… (kept out of every file)")
-            self._where = urlsplit(url).hostname or "the server"
-            # a proxy of the environment must not see what stays on this machine
-            http = opening.enter_context(DefaultHttpxClient(trust_env=self._standin is None))
-            self._client = OpenAI(
-                api_key=self._key, base_url=url, max_retries=0, timeout=self.timeout_seconds, http_client=http
-            )
+                self._answer = self._connect(opening)
             self._pool = opening.enter_context(ThreadPoolExecutor(self.concurrency, "images"))
             self._open = opening.pop_all()
         return self
@@ -147,16 +159,18 @@ class OpenAIImages:
     ) -> None:
         self._stop.set()
         self._open.close()
-        self._client = self._server = None
+        self._answer = self._server = None
 
     def __call__(self, requests: Sequence[Request]) -> list[Made | Refused]:
         """Answers requests; equal ones are sent once. Raises Stopped, with what is finished, where the run must end."""
-        if self._client is None:
+        if self._answer is None:
             raise RuntimeError("the engine is not open; use it in a with block")
-        futures = {request: self._pool.submit(self._answer, request) for request in dict.fromkeys(requests)}
+        wanted = dict.fromkeys(requests)
+        futures = {request: self._pool.submit(self._answer, request) for request in wanted if _drawable(request)}
         wait(futures.values())
-        errors = [e for future in futures.values() if (e := future.exception()) and not isinstance(e, _Unsent)]
+        errors = [e for future in futures.values() if (e := future.exception()) and not isinstance(e, Unsent)]
         finished = {request: future.result() for request, future in futures.items() if not future.exception()}
+        finished |= {request: Refused("the prompt is empty", 0) for request in wanted if not _drawable(request)}
         for error in errors:
             if not isinstance(error, UserError):
                 raise error
@@ -164,71 +178,63 @@ class OpenAIImages:
             raise Stopped(str(errors[0]), finished) from None
         return [finished[request] for request in requests]
 
-    def _answer(self, request: Request) -> Made | Refused:
-        if not request.prompt_text.strip():
-            return Refused("the prompt is empty", 0)
-        try:
-            return self._tries(request)
-        except BaseException:
-            self._stop.set()  # the others of the batch send nothing more
-            raise
+    def _connect(self, opening: ExitStack) -> Asker:
+        """The client, and the stand-in where there is one, as something that answers requests."""
+        from openai import DefaultHttpxClient, OpenAI
 
-    def _tries(self, request: Request) -> Made | Refused:
-        paid = 0
-        for attempt in range(1, self.attempts + 1):
-            outcome = self._ask(request)
-            if isinstance(outcome, Reply):
-                return Made(outcome.image, self._extra(outcome))
-            if isinstance(outcome, Never):
-                return Refused(outcome.reason, attempt)
-            paid += outcome.billed == "yes"
-            if attempt == self.attempts or paid == PAID_TRIES:
-                break
-            backoff = self.backoff_seconds * 2 ** (attempt - 1)
-            self._stop.wait(backoff if outcome.wait_seconds is None else outcome.wait_seconds)
-        assert isinstance(outcome, Again)
-        if outcome.hopeless:
-            raise UserError(f"{outcome.reason} (asked {attempt} times)")
-        return Refused(outcome.reason, attempt)
+        if self._standin is not None:
+            self._server = opening.enter_context(self._serve(self._standin))
+            url, key = self._server.base_url, "loopback"
+        else:
+            bare(self._url(), "OPENAI_BASE_URL")
+            url, key = self._url(), secret_key()
+        # a proxy of the environment must not see what stays on this machine
+        http = opening.enter_context(DefaultHttpxClient(trust_env=self._standin is None))
+        client = OpenAI(api_key=key, base_url=url, max_retries=0, timeout=self.timeout_seconds, http_client=http)
+        return Asker(
+            identity=self.identity,
+            size=self.size,
+            body=self._body,
+            post=self._post(client, "" if self._standin else key),
+            extra=self._extra(),
+            rules=self.rules,
+            shelf=Shelf(),
+            ledger=None if self._standin else Ledger(path_of(self.ledger), self.budget_usd),
+            pace=Pace(self.requests_per_minute, self.clock),
+            clock=self.clock,
+            stop=self._stop,
+            where=urlsplit(url).hostname or "the server",
+            secret="" if self._standin else key,
+        )
 
-    def _ask(self, request: Request) -> Reply | Again | Never:
-        """One HTTP request. Raises UserError where the run has to stop."""
-        if self._stop.is_set():
-            raise _Unsent
-        self._purse.take(self.price_usd)
-        outcome = self._send(request)
-        if not isinstance(outcome, Reply) and outcome.billed == "no":
-            self._purse.give_back(self.price_usd)
-        return outcome
-
-    def _send(self, request: Request) -> Reply | Again | Never:
-        from openai import APIError
-
+    def _body(self, request: Request) -> dict[str, Any]:
+        """The body of the request for one image."""
         optional = {"quality": self.quality, "response_format": self.response_format}
-        try:
-            reply = self._client.images.with_raw_response.generate(
-                model=self.model,
-                prompt=request.prompt_text,
-                size=f"{self.size}x{self.size}",
-                n=1,
-                extra_body={"seed": request.seed} if self.send_seed else None,
-                **{key: value for key, value in optional.items() if value is not None},
-            )
-        except APIError as error:
-            if self._server is not None and self._server.failure is not None:
-                raise self._server.failure from None  # a bug of ours, and no fault of a network
-            return judge(error, self._where, self._key)
-        return read(reply.content, self.size, self._key)
+        return {
+            "model": self.model,
+            "prompt": request.prompt_text,
+            "size": f"{self.size}x{self.size}",
+            "n": 1,
+            **{key: value for key, value in optional.items() if value is not None},
+            **({"seed": request.seed} if self.send_seed else {}),
+        }
 
-    def _extra(self, reply: Reply) -> dict[str, Any]:
-        """What is added to an image's row."""
-        extra: dict[str, Any] = {"model": reply.model or self.model}
-        if reply.revised_prompt is not None:
-            extra["revised_prompt"] = reply.revised_prompt
-        if self._standin is not None and self.stands_for:
+    def _post(self, client: Any, key: str) -> Post:
+        def send(body: dict[str, Any]) -> Arrived:
+            arrived = post(client, body, key)
+            if self._server is not None and self._server.failure is not None and arrived.status != 200:
+                raise self._server.failure  # a bug of ours, and no fault of a network
+            return arrived
+
+        return send
+
+    def _extra(self) -> dict[str, Any]:
+        """What is added to every image's row beside what the server says."""
+        extra: dict[str, Any] = {}
+        if self.stands_for:
             extra["stand_in_for"] = self.stands_for
-        if self.price_usd:
-            extra["price_usd"] = self.price_usd
+        if self.rules.price_usd:
+            extra["price_usd"] = self.rules.price_usd
         return extra
 
     def _url(self) -> str:
@@ -248,11 +254,5 @@ class OpenAIImages:
         )
 
 
-def _bare(url: str, key: str) -> str:
-    """A URL without user, password and query. Raises ConfigError, which shows no secret, where it is none."""
-    parts = urlsplit(url)
-    host = parts.hostname
-    if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(key, host or "…", "http://<host>/… or https://<host>/…")
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+def _drawable(request: Request) -> bool:
+    return bool(request.prompt_text.strip())

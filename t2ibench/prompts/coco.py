@@ -6,7 +6,9 @@ bundled and was written for this project; COCO's own (`captions_val2017.json`) i
 
     python -m t2ibench.prompts.coco captions_val2017.json
 
-prints what the rules keep and reject: {"read", "kept": {class: captions}, "rejected": {rule: captions}}.
+prints what the rules keep and reject: {"read", "kept": {class: captions}, "rejected": {rule: captions}, "steps":
+[{"rule", "before": {class: captions}, "after": {class: captions}}]}. A class starts with the captions that hold its
+letters ("cow" in "coward"), and ends with those that are kept for it.
 """
 
 import argparse
@@ -29,7 +31,9 @@ COCO_RULES = RULES | {
     "too-long": "more words than the limit",
     "duplicate": "the words of a kept caption with a lower id, or its id",
 }
-"""The rules of a caption file. Their order of use: empty, too-long, the naming rules, duplicate."""
+"""The rules of a caption file. Their order of use: too-long, the naming rules, duplicate."""
+ANOTHER = "kept-for-another-class"
+"""The last step of a class: captions with its letters that name another class ("a cowboy on a horse")."""
 HELP = "set prompts.coco.captions to a caption file of COCO, or git checkout -- t2ibench/prompts/captions"
 
 
@@ -44,11 +48,23 @@ class Caption:
 
 @dataclass(frozen=True)
 class Sorted:
-    """A caption file, sorted. read = kept + rejected; every rejected caption falls under exactly one rule."""
+    """A caption file, sorted. read = kept + rejected; every rejected caption falls under exactly one rule.
+    letters: captions by class whose letters they hold, and by the rule that rejects them."""
 
     read: int
     kept: dict[str, list[Caption]]
     rejected: dict[str, int]
+    letters: dict[str, Counter[str]]
+
+    def steps(self) -> list[dict[str, Any]]:
+        """Captions per class before and after each rule, in the rules' order."""
+        left = {name: counts.total() for name, counts in self.letters.items()}
+        found = []
+        for rule in ("too-long", *(rule for rule in COCO_RULES if rule != "too-long"), ANOTHER):
+            after = {name: count - self.letters[name][rule] for name, count in left.items()}
+            found.append({"rule": rule, "before": left, "after": after})
+            left = after
+        return found
 
 
 class CocoPrompts:
@@ -93,19 +109,22 @@ def sort_captions(path: Path, max_words: int = 20) -> Sorted:
     rows = _annotations(path)
     kept: dict[str, list[Caption]] = {name: [] for name in CLASSES}
     rejected: Counter[str] = Counter(dict.fromkeys(COCO_RULES, 0))
+    letters: dict[str, Counter[str]] = {name: Counter() for name in CLASSES}
     seen: set[int | str] = set()
     for caption in sorted(rows, key=lambda row: (row.id, row.text)):
-        if len(caption.text.split()) > max_words:
-            rejected["too-long"] += 1
-            continue
-        name, rule = judge(caption.text)
         words = normal(caption.text)
-        if rule or caption.id in seen or words in seen:
-            rejected[rule or "duplicate"] += 1
-            continue
-        seen |= {caption.id, words}
-        kept[name].append(caption)
-    return Sorted(len(rows), kept, dict(rejected))
+        name, rule = ("", "too-long") if len(caption.text.split()) > max_words else judge(caption.text)
+        if not rule and (caption.id in seen or words in seen):
+            rule = "duplicate"
+        if rule:
+            rejected[rule] += 1
+        else:
+            seen |= {caption.id, words}
+            kept[name].append(caption)
+        for held in CLASSES:
+            if held in words:
+                letters[held][rule or ("kept" if held == name else ANOTHER)] += 1
+    return Sorted(len(rows), kept, dict(rejected), letters)
 
 
 def _annotations(path: Path) -> list[Caption]:
@@ -144,7 +163,8 @@ def main() -> None:
     except UserError as error:
         sys.exit(_complain(error))
     kept = {name: len(captions) for name, captions in found.kept.items()}
-    print(json.dumps({"read": found.read, "kept": kept, "rejected": found.rejected}, sort_keys=True, indent=2))
+    told = {"read": found.read, "kept": kept, "rejected": found.rejected, "steps": found.steps()}
+    print(json.dumps(told, sort_keys=True, indent=2))
 
 
 def _complain(error: UserError) -> int:

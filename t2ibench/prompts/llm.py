@@ -48,8 +48,9 @@ class LLMPrompts:
     """Asks a chat model for prompts, or replays what it answered.
 
     per_class: prompts per class; instruction: the request, with `{class}` for the class; base_url: the server, null
-    for OpenAI's; recording: replies to replay, null to ask; max_tries: requests per class, the first one and repairs;
-    save: where live replies are kept, below the repository's root; the study's seed has no part in it.
+    for OpenAI's; recording: replies to replay, null to ask; max_tries: requests per class and run, the first one and
+    repairs; save: where live replies are kept, below the repository's root: a later run goes on from them, and asks
+    for what is missing only; the study's seed has no part in it.
     """
 
     def __init__(
@@ -106,12 +107,12 @@ class LLMPrompts:
 
     def _ask(self, class_name: str, replies: Replies, authored: bool) -> Sheet:
         """Asks for one class until there are enough good prompts; keeps what was good."""
-        sheet, turns = Sheet(class_name), list[dict[str, str]]()
-        for number in range(self.max_tries):
+        sheet, turns, before = Sheet(class_name), list[dict[str, str]](), replies.asked
+        while replies.asked - before < self.max_tries:
             try:
                 reply = replies(class_name, self.request(class_name, turns))
             except NoReply:
-                if number == 0:
+                if not turns:
                     raise
                 break
             content = self._read(reply, sheet, authored)
@@ -121,7 +122,11 @@ class LLMPrompts:
                 {"role": "assistant", "content": content or "(no text)"},
                 {"role": "user", "content": self._repair(sheet)},
             ]
-        helps = f"raise prompts.llm.max_tries, or remove {self.save} to ask afresh"
+        missing = self.per_class - len(sheet.good)
+        helps = (
+            f"run again to ask for the {missing} missing ({self.max_tries} requests a run, prompts.llm.max_tries), or "
+            f"rm {self.save} to start afresh"
+        )
         if self.recording is not None:
             helps = f"mend {self.recording}, or {LIVE}"
         raise UserError(

@@ -124,7 +124,8 @@ _REJECT: tuple[tuple[str, re.Pattern[str]], ...] = (
         rf"|\b(?:{_LIKENESS}) (?:of|with|featuring|showing) {_MIDDLE}(?:{_OWN})\b"
         rf"|\b(?:with|holding|holds|framed) (?:a|an|the) (?:\w+ )?(?:picture|photo)s? of {_MIDDLE}(?:{_OWN})\b"
         rf"|\b(?:{_OWN}) (?:\w+ )?(?:is|are) made (?:up |out )*of\b|\b(?:{_OWN}) (?:crossing|walking) (?:sign|on it)"
-        r"|\b(?:stuffed (?:toy )?animals?|bean(?:y|ie) bab(?:y|ies)|depict\w*|in the shape of|kid's horse)\b"
+        r"|\b(?:(?:stuffed|plush) (?:toy )?(?:animals?|toys?)|toy animals?|bean(?:y|ie) bab(?:y|ies))\b"
+        r"|\b(?:depict\w*|in the shape of|kid's horse)\b"
         r"|\b(?:painted|drawn|printed|engraved|etched|embroidered) on\b|\b(?:ancient|decorative|antique) vase\b"
         r"|\b(?:on (?:a |the )?(?:\w+ )?display|display window|displayed in|(?:in|at) (?:a|the) (?:\w+ )?museum)\b"
         r"|\bmerry go round\b")),

@@ -4,10 +4,13 @@ A recording is one JSON document: {"authored": bool, "note": text, "exchanges": 
 "request_digest", "reply"}]}. A reply is a chat.completion object as the server sent it; it is found by the digest of
 its request, so an edited instruction or model never gets an old reply. Live replies are written to such a document
 before they are used, and what it holds is not asked again: a run that was stopped pays only for the rest.
-The client never retries by itself: a request that timed out may have been billed.
+The client never retries by itself: a request that timed out may have been billed. Only a 429, which is not, is waited
+out, as long as the server asks for (120 s at most) and RATE_TRIES times.
 """
 
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +20,8 @@ from t2ibench.records import digest, read_json, write_json
 
 KEY = "OPENAI_API_KEY"
 LIVE = f"to ask a model, set prompts.llm.recording to null and {KEY} to your key"
+RATE_TRIES = 4
+LONGEST_WAIT_SECONDS = 120.0
 FIELDS = {"class_name": str, "request": dict, "request_digest": str, "reply": dict}
 
 
@@ -25,7 +30,9 @@ class NoReply(UserError):
 
 
 class Replies(Protocol):
-    """Gives the reply, a chat.completion object, to a request for one class."""
+    """Gives the reply, a chat.completion object, to a request for one class. asked: requests sent to a server."""
+
+    asked: int
 
     def __call__(self, class_name: str, request: dict[str, Any]) -> dict[str, Any]: ...
 
@@ -37,6 +44,7 @@ class Recording:
     path: Path
     authored: bool
     exchanges: list[dict[str, Any]]
+    asked = 0
 
     @classmethod
     def load(cls, path: Path, helps: str = LIVE) -> "Recording":
@@ -83,6 +91,7 @@ class Live:
         self.save = Path(os.environ.get("DVC_ROOT", ".")) / save
         saved = self.save.exists()
         self.exchanges = Recording.load(self.save, f"rm {self.save}").exchanges if saved else []
+        self.asked = 0
 
     def __call__(self, class_name: str, request: dict[str, Any]) -> dict[str, Any]:
         """The saved reply to this request, or the server's, saved before it is given.
@@ -92,6 +101,7 @@ class Live:
         saved = Recording(self.save, False, self.exchanges).find(request)
         if saved is not None:
             return saved
+        self.asked += 1
         reply = self._ask(class_name, request)
         exchange = {"class_name": class_name, "request": request, "request_digest": digest(request), "reply": reply}
         self.exchanges.append(exchange)
@@ -107,7 +117,7 @@ class Live:
             client = openai.OpenAI(
                 api_key=key, base_url=self.base_url, max_retries=0, timeout=self.timeout_seconds
             )
-            reply: Any = client.chat.completions.create(**request)
+            reply: Any = _patiently(lambda: client.chat.completions.create(**request))
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
             refused = f"the server refused the key in {KEY} (HTTP {error.status_code})"
             raise MissingError(refused, f"export {KEY}=<a key that this server accepts>") from None
@@ -127,6 +137,24 @@ class Live:
             raise ConfigError("prompts.llm.base_url", server, "a server that answers with chat completions")
         document: dict[str, Any] = reply.model_dump(mode="json", exclude_unset=True)
         return document
+
+
+def _patiently(ask: Callable[[], Any]) -> Any:
+    """Asks; waits and asks again where there were too many requests."""
+    import openai
+
+    for number in range(RATE_TRIES - 1):
+        try:
+            return ask()
+        except openai.RateLimitError as error:
+            try:
+                seconds = float(error.response.headers.get("retry-after", 2**number))
+            except ValueError:
+                seconds = 2.0**number
+            if error.code == "insufficient_quota" or not seconds <= LONGEST_WAIT_SECONDS:
+                raise
+            time.sleep(max(0.0, seconds))
+    return ask()
 
 
 def _key() -> str:

@@ -34,13 +34,15 @@ LARGEST_REQUEST = 1 << 20  # bytes; a prompt is far smaller
 @dataclass(frozen=True)
 class Answer:
     """An HTTP answer. Given as a fault it is sent in place of the true one; status 0 then means the true one,
-    late. delay_seconds: waited first; cut: more bytes are promised than sent, and the connection is closed."""
+    late. delay_seconds: waited first; cut: more bytes are promised than sent, and the connection is closed; dropped: it
+    is closed without an answer."""
 
     status: int = 0
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_seconds: float = 0.0
     cut: bool = False
+    dropped: bool = False
 
 
 def refusal(
@@ -126,7 +128,7 @@ class LoopbackServer:
             self.requests.append({"path": path, **body})
             fault = self._faults.popleft() if self._faults else Answer()
         time.sleep(fault.delay_seconds)
-        if fault.status:
+        if fault.status or fault.dropped:
             return fault
         if body.get("model") not in self.models:
             return refusal(404, f"there is no model {body.get('model')!r}", "model_not_found", "model")
@@ -204,6 +206,9 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.app.answer(self.path, body)
 
     def _send(self, answer: Answer) -> None:
+        if answer.dropped:
+            self.close_connection = True
+            return
         self.send_response(answer.status)
         for key, value in {"Content-Type": "application/json", **answer.headers}.items():
             self.send_header(key, value)

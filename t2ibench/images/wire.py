@@ -1,0 +1,67 @@
+"""One request over the wire, through the openai client, and the key that must stay out of all that is kept."""
+
+import json
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+from t2ibench.errors import ConfigError, MissingError
+from t2ibench.images.replies import KEPT_HEADERS, Arrived
+
+KEY = "OPENAI_API_KEY"
+
+
+def post(client: Any, body: dict[str, Any], key: str) -> Arrived:
+    """Sends one images request, once; returns what came back, without the key."""
+    from openai import APIError, APIStatusError
+
+    known = {name: value for name, value in body.items() if name != "seed"}
+    extra = {"seed": body["seed"]} if "seed" in body else None  # no parameter of OpenAI's
+    try:
+        answer = client.images.with_raw_response.generate(**known, extra_body=extra)
+    except APIStatusError as error:
+        answer = error.response
+    except APIError as error:
+        return Arrived(lost=type(error.__cause__ or error).__name__)
+    headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
+    if key and "x-request-id" in headers:
+        headers["x-request-id"] = headers["x-request-id"].replace(key, "[key]")
+    return Arrived(answer.status_code, headers, _without(answer.content, key))
+
+
+def secret_key() -> str:
+    """The key of the environment. Raises MissingError, which does not show it, where it cannot be one."""
+    key = os.environ.get(KEY, "").strip()
+    if not key:
+        raise MissingError(f"{KEY} is not set", f"export {KEY}=… (kept out of every file)")
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise MissingError(f"{KEY} holds characters that no key has", f"export {KEY}=… (kept out of every file)")
+    return key
+
+
+def _without(body: bytes, key: str) -> bytes:
+    """A body in which the server does not quote the key. Base64 of pictures is left alone: a short key may be in it."""
+    if not key or key.encode() not in body:
+        return body
+    try:
+        return json.dumps(_scrubbed(json.loads(body), key)).encode()
+    except (ValueError, RecursionError):
+        return body.replace(key.encode(), b"[key]")
+
+
+def _scrubbed(value: Any, key: str) -> Any:
+    if isinstance(value, dict):
+        return {_scrubbed(k, key): v if k == "b64_json" else _scrubbed(v, key) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_scrubbed(one, key) for one in value]
+    return value.replace(key, "[key]") if isinstance(value, str) else value
+
+
+def bare(url: str, key: str) -> str:
+    """A URL without user, password and query. Raises ConfigError, which shows no secret, where it is none."""
+    parts = urlsplit(url)
+    host = parts.hostname
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigError(key, host or "…", "http://<host>/… or https://<host>/…")
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
