@@ -104,7 +104,8 @@ def _obstacle(
     note = "" if models["comparable"] else str(models["note"])
     successors = models.get("successors") or {}
     successor = str(successors.get(results[str(cell.cell)].engine, ""))
-    return "; ".join(filter(None, (note, successor, mine.obstacle)))
+    substitute = results[str(cell.cell)].substitute
+    return "; ".join(filter(None, (note, successor, substitute, mine.obstacle)))
 
 
 def _undecided(cell: PublishedCell, mine: Ours, obstacle: str, settings: Settings) -> Verdict:

@@ -59,8 +59,8 @@ def start(options: Options) -> None:
     parameters = [*fresh.unet.parameters(), *fresh.text.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=1e-3, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     ema = Ema([fresh.unet, fresh.text], 0.9995)
-    common.atomic_save(
-        {"unet": fresh.unet.state_dict(), "text": fresh.text.state_dict(),
-         "optimizer": optimizer.state_dict(), "ema": ema.state_dict(), "step": 0, "spent": 0.0, "gridded": 0.0, "channels": list(channels),
-         "latent_channels": cache.latents.shape[2]}, options.folder("diffusion") / "checkpoint.pt")  # fmt: skip
+    state = {"unet": fresh.unet.state_dict(), "text": fresh.text.state_dict(), "optimizer": optimizer.state_dict(),
+             "ema": ema.state_dict(), "step": 0, "spent": 0.0, "gridded": 0.0, "channels": list(channels),
+             "latent_channels": cache.latents.shape[2]}  # fmt: skip
+    common.atomic_save(state, options.folder("diffusion") / "checkpoint.pt")
     print(f"transfer: the new latents explain {explained:.3f} of the old ones", flush=True)
