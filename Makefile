@@ -15,7 +15,7 @@ export DVC_NO_ANALYTICS = 1
 export DVC_SITE_CACHE_DIR = .cache/dvc
 export MLFLOW_DISABLE_TELEMETRY = true
 .DEFAULT_GOAL := help
-.PHONY: help repro test check params fetch ui review bench tiny tiny-card lock clean
+.PHONY: help repro test check params plan doctor fetch ui review bench tiny tiny-card lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -45,6 +45,12 @@ params: $(READY) ## compose conf/ into params.yaml
 
 ui: $(READY) ## open the MLflow UI on 127.0.0.1:5000 (PORT=… for another)
 	@$(RUN) -m t2ibench.track.ui --port $(or $(PORT),5000)
+
+plan: $(READY) ## what params.yaml costs before it runs: images, device hours, dollars, disk, downloads
+	@$(RUN) -m t2ibench.plan
+
+doctor: $(READY) ## what is missing on this machine for the study of params.yaml
+	@$(RUN) -m t2ibench.plan.doctor
 
 fetch: $(READY) ## download the published models that params.yaml names (models=hub)
 	@$(RUN) -m t2ibench.hub fetch

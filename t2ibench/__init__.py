@@ -13,7 +13,8 @@ data folder, results, test and page of the documentation.
     track      results and timings                       -> MLflow runs
 
 Around them: `records` (what is on disk), `stats` (intervals), `errors`, `weights` and `hub` (where models come
-from), `harness` (what every stage shares) and `tiny` (the bundled models and how they were made).
+from), `harness` (what every stage shares), `plan` (what a run costs, and whether it can run here) and
+`tiny` (the bundled models and how they were made).
 """
 
 __version__ = "0.1.0"

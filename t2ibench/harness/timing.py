@@ -85,7 +85,7 @@ def _processor() -> str:
     return next(iter(names), "") or platform.processor() or platform.machine()
 
 
-def save(path: Path, clock: Clock, stage: str, cell: str, hardware: Hardware) -> None:
+def save(path: Path, clock: Clock, stage: str, cell: str, hardware: Hardware, models: str = "tiny") -> None:
     """Writes a reading. A run that made nothing new keeps the reading of the run that did.
 
     batch_size: images per forward of the stage, as planned and as used (smaller where memory was short); null for a
@@ -96,5 +96,5 @@ def save(path: Path, clock: Clock, stage: str, cell: str, hardware: Hardware) ->
         return
     planned = hardware.settled().batch_size.get(stage)
     write_json(path, reading | device() | {
-        "stage": stage, "cell": cell, "hardware": hardware.name, "dtype": hardware.dtype,
+        "stage": stage, "cell": cell, "hardware": hardware.name, "models": models, "dtype": hardware.dtype,
         "batch_size": clock.batch_size or planned, "batch_size_planned": planned, "peak_memory_mb": peak_memory_mb()})

@@ -1,0 +1,196 @@
+"""Images per stage and cell: planned, stored, still to make. Fingerprints are computed as the runners compute them.
+
+What is stored is asked of the item cache by name: a payload is not hashed again here, as a stage does when it reads it.
+A count is exact where everything before it is there. It is an upper estimate where prompts are not written yet, or
+where images are not made yet, so that nobody knows what the filter will reject.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from t2ibench.errors import UserError
+from t2ibench.filter.measure import Measure
+from t2ibench.harness import config
+from t2ibench.images import Planned, fingerprint, plan
+from t2ibench.images.asking import settled
+from t2ibench.images.folder import ImportedImages
+from t2ibench.images.openai import OpenAIImages
+from t2ibench.images.shelf import Shelf
+from t2ibench.plan.stored import Lock, Store
+from t2ibench.records import Prompt, Sample, digest, read_rows
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A stage's work on one source, or source and variant.
+
+    images: planned; stored: of them; requests: HTTP requests to a live API that are still to be sent; exact: False
+    where `images` is an upper estimate; sizes: bytes of stored pictures, a sample; why: what stands in the way.
+    """
+
+    stage: str
+    name: str
+    images: int
+    stored: int
+    exact: bool = True
+    requests: int = 0
+    sizes: tuple[int, ...] = ()
+    why: str = ""
+
+    @property
+    def to_make(self) -> int:
+        """Images that the stage has to make."""
+        return self.images - self.stored
+
+
+@dataclass
+class _Source:
+    """What is known of a source's images. prints: fingerprints, None where they cannot be known yet; known: sha256
+    of the stored pictures by fingerprint."""
+
+    images: int
+    exact: bool
+    prints: list[str] | None = None
+    known: dict[str, str] = field(default_factory=dict)
+    sizes: list[int] = field(default_factory=list)
+    why: str = ""
+
+    @property
+    def made(self) -> bool:
+        """Whether every image is stored."""
+        return self.prints is not None and len(self.known) == len(set(self.prints))
+
+
+def count(params: config.Params) -> list[Cell]:
+    """Every cell whose work is per image, in flow order: images, filter, deblur, evaluate."""
+    store, locked = Store(), Lock(params)
+    known = {name: _source(params, name, store) for name in params.sources}
+    cells = [_images(params, name, source, store) for name, source in known.items()]
+    cells += [_filter(params, name, source, store) for name, source in known.items()]
+    deblurs = [_deblur(params, name, source, variant, store)
+               for name, source in known.items() for variant in params.variants]
+    return cells + deblurs + [_evaluate(params, cell, known[cell.name.split("/")[0]], locked) for cell in deblurs]
+
+
+def prompts_wanted(params: config.Params, kind: str) -> int:
+    """Prompts of a kind as params.yaml has them: an upper estimate."""
+    return len(params.study.classes) * int(params.prompts[kind].get("per_class", 0))
+
+
+def prompts(params: config.Params, kind: str) -> list[Prompt] | None:
+    """The written prompts of a kind; None where there are none yet, or they are of other classes or counts.
+
+    Raises MissingError where the table is damaged.
+    """
+    path = Path("data/prompts", kind, "prompts.jsonl")
+    if not path.is_file():
+        return None
+    found = read_rows(path, Prompt, f"dvc repro -f prompts@{kind}")
+    per_class = Counter(prompt.class_name for prompt in found)
+    wanted = dict.fromkeys(params.study.classes, int(params.prompts[kind].get("per_class", 0)))
+    return found if per_class == wanted else None
+
+
+def _source(params: config.Params, name: str, store: Store) -> _Source:
+    source = params.sources[name]
+    found = _Source(prompts_wanted(params, source.prompts) * params.study.images_per_prompt, exact=False)
+    try:
+        engine = config.build(params.images[source.images], f"images.{source.images}", params)
+        if isinstance(engine, ImportedImages):
+            found.images = 0  # prompts say nothing of a folder
+            planned: list[Planned] | None = engine.plan()
+        else:
+            texts = prompts(params, source.prompts)
+            planned = None if texts is None else plan(texts, params.study.images_per_prompt, params.study.seed)
+        if planned is not None:
+            found.images, found.exact = len(planned), True
+        identity = engine.identity
+    except UserError as error:
+        found.why = str(error)
+        return found
+    if planned is not None:
+        found.prints = [fingerprint(identity, one.request) for one in planned]
+        found.known = {key: sha256 for key in found.prints if (sha256 := store.sha256(key))}
+        found.sizes = store.sizes(list(found.known))
+    return found
+
+
+def _images(params: config.Params, name: str, source: _Source, store: Store) -> Cell:
+    made = sum(key in source.known for key in source.prints or ())
+    node = params.images[params.sources[name].images]
+    requests = 0
+    why = source.why
+    if live(node):
+        requests = source.images - made
+        try:
+            requests -= sum(_answered(node, key) for key in source.prints or () if key not in source.known)
+        except UserError as error:
+            why = why or str(error)
+    return Cell("images", name, source.images, made, source.exact, requests, tuple(source.sizes), why)
+
+
+def live(node: config.Node) -> bool:
+    """Whether an images engine asks an API that may cost money."""
+    return node.get("_target_") == f"{OpenAIImages.__module__}.{OpenAIImages.__name__}" and not (
+        node.get("server") or node.get("recording"))
+
+
+def _answered(node: config.Node, key: str) -> bool:
+    """Whether the API's earlier answers settle an image that is not stored, so that it is not asked again."""
+    past = Shelf().history(key)
+    free = bool(node.get("repeat_lost")) or not node["price_usd"]
+    return bool(past) and settled(past, int(node["size"]), free) is not None
+
+
+def _filter(params: config.Params, name: str, source: _Source, store: Store) -> Cell:
+    try:
+        parts = [config.build(params.filter[part], f"filter.{part}", params)
+                 for part in ("clip", "quality", "duplicate", "people")]
+        measure = Measure(*parts)
+        measure.identity  # noqa: B018  raises where weights are missing, pictures or none
+        measured = {key for key, sha256 in source.known.items() if store.has(measure.key(sha256), ".npy")}
+    except UserError as error:
+        return Cell("filter", name, source.images, 0, source.exact, why=str(error))
+    done = sum(key in measured for key in source.prints or ())
+    return Cell("filter", name, source.images, done, source.exact)
+
+
+def _deblur(params: config.Params, name: str, source: _Source, variant: str, store: Store) -> Cell:
+    """Counts kept images where the filter has decided on exactly the planned images, else all of them."""
+    cell, engine_name = f"{name}/{variant}", params.variants[variant].deblur
+    kept = _kept(name, source)
+    images = source.images if kept is None else len(kept)
+    try:
+        engine = config.build(params.deblur[engine_name], f"deblur.{engine_name}", params)
+        if not engine.changes_pixels:
+            return Cell("deblur", cell, images, images, kept is not None)  # links, which cost nothing
+        identity = engine.identity
+    except UserError as error:
+        return Cell("deblur", cell, images, 0, kept is not None, why=str(error))
+    keys = [digest({"engine": identity, "image": sha256}) for sha256 in kept or ()]
+    stored = [key for key in keys if store.has(key, ".png")]
+    sizes = tuple(store.sizes(stored) or source.sizes)
+    return Cell("deblur", cell, images, len(stored), kept is not None, sizes=sizes)
+
+
+def _kept(name: str, source: _Source) -> list[str] | None:
+    """sha256 of the images that the filter kept; None where it has not decided on the planned images."""
+    decided = Path("data/filter", name, "decisions.jsonl")
+    path = Path("data/filter", name, "metadata.jsonl")
+    if not (source.made and path.is_file() and decided.is_file()):
+        return None
+    samples = read_rows(path, Sample, f"dvc repro -f filter@{name}")
+    if any(source.known.get(sample.fingerprint) != sample.sha256 for sample in samples):
+        return None
+    return [sample.sha256 for sample in samples]
+
+
+def _evaluate(params: config.Params, before: Cell, source: _Source, locked: Lock) -> Cell:
+    """The judge has no item cache: a cell is evaluated whole, or left alone where DVC finds nothing changed."""
+    variant = before.name.split("/")[1]
+    shown = source.images if params.variants[variant].deblur == "none" else before.images
+    out = Path("results/evaluate", f"{before.name}.json")
+    there = out.is_file() and before.exact and not before.to_make and locked.same("evaluate", before.name)
+    exact = before.exact and source.exact
+    return Cell("evaluate", before.name, shown, shown if there else 0, exact, sizes=tuple(source.sizes))

@@ -1,0 +1,238 @@
+"""plan: what params.yaml costs, counted from the item cache, the clocks and the ledger, without a model."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from t2ibench.harness import config
+from t2ibench.harness.items import ItemCache
+from t2ibench.harness.timing import Clock
+from t2ibench.images import fingerprint, plan
+from t2ibench.pictures import encode_png
+from t2ibench.plan import costs, counting, speeds, table
+from t2ibench.records import Prompt, read_rows, write_json
+
+ROOT = Path(__file__).parents[1]
+FIRST = "sd-llm"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with params.yaml and the code, in which nothing was made."""
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    for name in ("t2ibench", "experiments"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    for name in ("DVC_ROOT", "OPENAI_BASE_URL", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *arguments], env={**os.environ, "PYTHONPATH": "."}, text=True,
+                          capture_output=True, timeout=120, check=False)
+
+
+def cell(cells: Sequence[counting.Cell], stage: str, name: str) -> counting.Cell:
+    return next(one for one in cells if (one.stage, one.name) == (stage, name))
+
+
+def small(*more: str) -> config.Params:
+    """Two images of one source."""
+    return config.load(["study.classes=[cat,dog]", "prompts.llm.per_class=1", "study.images_per_prompt=1", *more])
+
+
+def one_source(folder: Path) -> None:
+    """Writes params.yaml of two images of one source."""
+    tree = yaml.safe_load((folder / "params.yaml").read_text())
+    tree["sources"] = {FIRST: tree["sources"][FIRST]}
+    tree["study"] |= {"classes": ["cat", "dog"], "images_per_prompt": 1}
+    tree["prompts"]["llm"]["per_class"] = 1
+    tree["images"]["sd"]["steps"] = 1
+    (folder / "params.yaml").write_text(yaml.safe_dump(tree))
+
+
+def write_prompts() -> list[Prompt]:
+    prompts = [Prompt.make(name, f"a {name} reading a book", "llm", {}) for name in ("cat", "dog")]
+    path = Path("data/prompts/llm/prompts.jsonl")
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(json.dumps(one.to_row(), sort_keys=True) + "\n" for one in prompts))
+    return prompts
+
+
+def prints(params: config.Params, prompts: list[Prompt], engine: str = "sd") -> list[str]:
+    identity = config.build(params.images[engine], f"images.{engine}", params).identity
+    planned = plan(prompts, params.study.images_per_prompt, params.study.seed)
+    return [fingerprint(identity, one.request) for one in planned]
+
+
+def test_before_anything_was_made_counts_are_an_upper_estimate_and_say_so(workspace: Path) -> None:
+    done = start("t2ibench.plan")
+    assert done.returncode == 0, done.stderr
+    assert "≤ 400" in done.stdout
+    assert "No prompts of these params in data/prompts/llm yet" in done.stdout
+    assert "an upper estimate from params.yaml" in done.stdout
+    assert "Downloads: none" in done.stdout
+    assert not Path(".cache").exists(), "planning writes nothing"
+
+
+def test_planning_loads_no_model_library(workspace: Path) -> None:
+    code = ("import sys; from t2ibench.plan.__main__ import main; main([])\n"
+            "heavy = {'torch', 'diffusers', 'transformers', 'ultralytics', 'open_clip', 'openai', 'mlflow'}\n"
+            "sys.exit(' '.join(heavy & set(sys.modules)) or 0)")
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": "."}, text=True,
+                          capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("override", "word"), [
+    ("study.images_per_prompt=0", "study.images_per_prompt"),
+    ("images.sd.steps=many", "images.sd.steps"),
+    ("images.sd.sheduler=1", "images.sd.sheduler"),
+])
+def test_bad_params_are_one_sentence_and_exit_code_2(workspace: Path, override: str, word: str) -> None:
+    done = start("t2ibench.plan", override)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert word in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_stored_image_is_counted_by_its_fingerprint_and_another_setting_has_none(workspace: Path) -> None:
+    prompts, params = write_prompts(), small()
+    picture = encode_png(np.zeros((64, 64, 3), np.uint8))
+    ItemCache(Path(".cache/items")).put(prints(params, prompts)[0], picture, {})
+    found = cell(counting.count(params), "images", FIRST)
+    assert (found.images, found.stored, found.to_make, found.exact) == (2, 1, 1, True)
+    assert found.sizes == (len(picture),)
+    assert cell(counting.count(small("images.sd.steps=3")), "images", FIRST).stored == 0
+    Path(f".cache/items/{prints(params, prompts)[0][:2]}/{prints(params, prompts)[0]}.png").unlink()
+    assert cell(counting.count(params), "images", FIRST).stored == 0, "a note without its picture is no item"
+
+
+def test_prompts_of_other_params_are_not_taken_for_these(workspace: Path) -> None:
+    write_prompts()
+    assert cell(counting.count(small()), "images", FIRST).exact
+    other = cell(counting.count(small("prompts.llm.per_class=3")), "images", FIRST)
+    assert (other.images, other.exact) == (6, False)
+
+
+def test_after_the_stages_ran_nothing_is_left_to_make(workspace: Path) -> None:
+    one_source(workspace)
+    write_prompts()
+    for stage, name in (("images", FIRST), ("filter", FIRST), ("deblur", f"{FIRST}/deblur")):
+        done = start(f"experiments.{stage}", name)
+        assert done.returncode == 0, done.stderr
+    cells = counting.count(config.load())
+    assert all(cell(cells, stage, FIRST).to_make == 0 for stage in ("images", "filter"))
+    restored = cell(cells, "deblur", f"{FIRST}/deblur")
+    kept = len(Path(f"data/filter/{FIRST}/metadata.jsonl").read_text().splitlines())
+    assert (restored.images, restored.stored, restored.exact) == (kept, kept, True)
+    judged = cell(cells, "evaluate", f"{FIRST}/base")
+    assert (judged.images, judged.stored) == (2, 0), "the judge sees what the filter rejected, too"
+
+
+def test_an_api_costs_its_price_for_every_image_that_is_not_stored_and_the_cap_is_named(workspace: Path) -> None:
+    params = small("images.openai.server=null", "images.openai.model=a-model", "images.openai.price_usd=6")
+    prompts = write_prompts()
+    rows: list[dict[str, Any]] = []
+    found = costs.cost(params, cell(counting.count(params), "images", "dalle3-llm"), rows)
+    assert (found.usd, found.seconds, found.cell.requests) == (12.0, 0.0, 2)
+    assert costs.budgets(params, [found])[0].endswith(costs.STOPS), "12 dollars pass a cap of 10"
+    ItemCache(Path(".cache/items")).put(prints(params, prompts, "openai")[0], b"a picture", {})
+    found = costs.cost(params, cell(counting.count(params), "images", "dalle3-llm"), rows)
+    assert found.usd == 6.0
+    assert not costs.budgets(params, [found])[0].endswith(costs.STOPS)
+
+
+def test_the_stand_in_costs_nothing(workspace: Path) -> None:
+    found = cell(counting.count(small()), "images", "dalle3-llm")
+    assert found.requests == 0
+    assert costs.cost(small(), found, []).usd == 0
+
+
+def test_a_retired_model_stands_in_the_way_and_the_rest_is_still_planned(workspace: Path) -> None:
+    done = start("t2ibench.plan", "images.openai.server=null")
+    assert done.returncode == 2
+    assert "dall-e-3" in done.stderr
+    assert "shut down" in done.stderr
+    assert "sd-caption" in done.stdout
+
+
+def reading(rate: float, **more: Any) -> dict[str, Any]:
+    return {"stage": "images", "cell": FIRST, "hardware": "cpu", "device": "a processor", "driver": None,
+            "images_per_second": rate, "models": "tiny"} | more
+
+
+def test_time_is_from_the_clock_of_the_same_hardware_and_models_or_an_estimate_with_its_basis(workspace: Path) -> None:
+    params = small()
+    for name, row in {"a": reading(4.0), "b": reading(9.0, hardware="t4"), "c": reading(9.0, models="hub"),
+                      "d": reading(9.0, images_per_second=None)}.items():
+        write_json(Path(f".cache/timings/images/{name}.json"), row)
+    rows = speeds.readings(params, "")
+    assert speeds.speed(params, "images", FIRST, rows) == speeds.Speed(4.0, "recorded, on a processor")
+    assert "another cell" in speeds.speed(params, "images", "sd-caption", rows).basis
+    assert "estimate" in speeds.speed(params, "images", "dalle3-llm", rows).basis, "another engine"
+    assert "estimate" in speeds.speed(params, "filter", FIRST, rows).basis
+
+
+def test_another_card_of_the_same_profile_is_another_device(workspace: Path) -> None:
+    row = reading(4.0, hardware="cpu", device="NVIDIA L4", driver="570")
+    write_json(Path(".cache/timings/images/a.json"), row)
+    assert speeds.readings(small(), "NVIDIA L4") == [row]
+    assert speeds.readings(small(), "Tesla T4") == []
+
+
+def test_a_damaged_reading_is_no_reading(workspace: Path) -> None:
+    path = Path(".cache/timings/images/a.json")
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    assert speeds.readings(small(), "") == []
+    assert Clock().reading()["images_per_second"] is None
+
+
+def test_published_models_are_estimated_from_their_operations(workspace: Path) -> None:
+    params = small("models.name=hub", "images.sd.weights=hub://sd15", "images.sd.size=512", "images.sd.steps=20",
+                   "hardware.name=t4", "hardware.dtype=float16", "hardware.device=cuda")
+    found = speeds.speed(params, "images", FIRST, [])
+    assert found.images_per_second == pytest.approx(65 * 0.15 / (0.8 * 2 * 20 + 2.5))
+    assert "TFLOP" in found.basis
+    unknown = small("models.name=hub", "images.sd.weights=hub://sd15", "hardware.name=mine")
+    assert speeds.speed(unknown, "images", FIRST, []).images_per_second is None
+
+
+def test_models_that_were_not_fetched_are_downloads_and_no_error(workspace: Path) -> None:
+    tree = yaml.safe_load(Path("params.yaml").read_text())
+    tree["evaluate"]["yolov8"]["weights"] = "hub://yolov8x"
+    Path("params.yaml").write_text(yaml.safe_dump(tree))
+    found = costs.downloads(config.load())
+    assert [one.name for one in found] == ["yolov8x"]
+    assert "0.14 GB (make fetch)" in table.to_fetch(found)
+
+
+def test_disk_is_measured_where_pictures_are_stored_and_marked_where_not() -> None:
+    made = counting.Cell("images", FIRST, 10, 0, sizes=(100, 300))
+    params = config.load(folder=ROOT)
+    assert (costs.cost(params, made, []).bytes, costs.cost(params, made, []).measured) == (2000, True)
+    guessed = costs.cost(params, counting.Cell("images", FIRST, 10, 0), [])
+    assert guessed.bytes == round(10 * 1.6 * 64 * 64)
+    assert table.size(guessed.bytes, guessed.measured) == "~66 kB"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(None, "?"), (0, "–"), (0.2, "< 1 s"), (40, "40 s"), (600, "10 min"),
+                                               (3.4 * 3600, "3.4 h")])
+def test_durations_are_short(seconds: float | None, text: str) -> None:
+    assert table.duration(seconds) == text
+
+
+def test_the_written_prompts_are_read_as_the_stage_reads_them(workspace: Path) -> None:
+    assert counting.prompts(small(), "llm") is None
+    assert write_prompts() == read_rows(Path("data/prompts/llm/prompts.jsonl"), Prompt)
