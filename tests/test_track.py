@@ -19,6 +19,7 @@ from t2ibench.errors import MissingError
 from t2ibench.records import read_json, write_json
 from t2ibench.track import CellRun, store
 from t2ibench.track.collect import collect
+from t2ibench.track.measures import timings
 from t2ibench.track.mlflow import ENTRY, publish
 from t2ibench.track.view import TAG, TAG_LENGTH, views
 
@@ -58,6 +59,15 @@ def published(uri: str) -> list[Any]:
 
 def local(root: Path) -> str:
     return f"sqlite:///{root}/mlflow.db"
+
+
+def test_a_variant_that_restores_nothing_has_a_speed_all_the_same(tmp_path: Path) -> None:
+    for stage, speed in (("images", 4.0), ("filter", 4.0), ("deblur", None), ("evaluate", 2.0)):
+        write_json(tmp_path / stage / "a.json", {"images_per_second": speed, "seconds": 1.0, "peak_memory_mb": 1.0})
+    cells = dict.fromkeys(("images", "filter", "deblur", "evaluate"), "a")
+    assert timings(tmp_path, cells)["images_per_second"] == 1.0
+    (tmp_path / "images/a.json").unlink()
+    assert "images_per_second" not in timings(tmp_path, cells)
 
 
 def test_a_run_holds_what_a_reader_compares(workspace: Path, runs: list[CellRun]) -> None:

@@ -18,6 +18,9 @@ DIGITS = 6
 WORK = ("images", "filter", "deblur", "evaluate")
 """The stages that an image goes through."""
 
+NEEDED = ("images", "filter", "evaluate")
+"""Those without whose speed there is none of the whole way; a variant that restores nothing has no speed of deblur."""
+
 
 def metrics(filtered: Row, result: Row, rows: Sequence[Row], pair: Row | None,
             classes: Sequence[str]) -> dict[str, float]:
@@ -51,7 +54,7 @@ def _segmentation(masks: Row, classes: Sequence[str]) -> dict[str, float | None]
 def timings(folder: Path, cells: Mapping[str, str]) -> dict[str, float]:
     """`<figure>/<stage>` of every stage whose clock was read on this machine; cells: {stage: its cell}.
 
-    `images_per_second` is one image's way through all of WORK, and is absent where one of its clocks is.
+    `images_per_second` is one image's way through WORK, and is absent where a clock of NEEDED is.
     """
     found: dict[str, float] = {}
     for stage, cell in cells.items():
@@ -60,8 +63,10 @@ def timings(folder: Path, cells: Mapping[str, str]) -> dict[str, float]:
             reading = read_json(path)
             found |= {f"{key}/{stage}": round(float(reading[key]), DIGITS) for key in TIMED
                       if reading.get(key) is not None}
-    speeds = [found.get(f"images_per_second/{stage}", 0.0) for stage in WORK]
-    return found | ({"images_per_second": round(1 / sum(1 / speed for speed in speeds), DIGITS)} if all(speeds) else {})
+    speeds = {stage: found[key] for stage in WORK if found.get(key := f"images_per_second/{stage}")}
+    if not all(stage in speeds for stage in NEEDED):
+        return found
+    return found | {"images_per_second": round(1 / sum(1 / speed for speed in speeds.values()), DIGITS)}
 
 
 def verdicts(rows: Sequence[Row]) -> dict[str, str]:
