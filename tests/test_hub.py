@@ -412,7 +412,7 @@ def test_every_recorded_model_says_all_that_it_has_to() -> None:
 def test_the_documentation_names_every_model_with_its_licence() -> None:
     page = (ROOT / "docs/models.md").read_text(encoding="utf-8")
     for name, model in catalogue._read(catalogue.BUNDLED).items():
-        row = next(line for line in page.splitlines() if f"`{name}`" in line)
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
         assert model.licence in row and f"{model.gigabytes:g}" in row, name
 
 
