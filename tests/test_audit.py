@@ -11,10 +11,10 @@ import pytest
 
 from t2ibench.compare import AVERAGE, load_published
 from t2ibench.compare.audit import audit, audit_averages, audit_claims, audit_samples, consistent_ns, smallest_n
-from t2ibench.compare.claims import found, parse_claims, verdicts
+from t2ibench.compare.audit.claims import found, parse_claims, verdicts
+from t2ibench.compare.audit.rounding import ROUNDED, TRUNCATED, Range, mean_range, overlap, shown, unprinted, write
+from t2ibench.compare.audit.samples import as_ranges, common, counts, fitting
 from t2ibench.compare.printed import NOTHING, Published, PublishedCell
-from t2ibench.compare.rounding import ROUNDED, TRUNCATED, Range, mean_range, overlap, shown, unprinted, write
-from t2ibench.compare.samples import as_ranges, common, counts, fitting
 from t2ibench.errors import ConfigError
 
 IEIE = load_published("ieie2026")

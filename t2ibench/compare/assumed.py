@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
+from t2ibench.compare.audit.samples import N_MAX, common, fitting
 from t2ibench.compare.printed import AVERAGE, Published, PublishedCell
-from t2ibench.compare.samples import N_MAX, common, fitting
 
 Cells = Sequence[PublishedCell]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
-from t2ibench.compare.claims import parse_claims
+from t2ibench.compare.audit.claims import parse_claims
 from t2ibench.compare.printed import AVERAGE, BETTER, DIVERGED, NOTHING, NUMBER, UNITS, Claim, Published, PublishedCell
 from t2ibench.errors import ConfigError
 

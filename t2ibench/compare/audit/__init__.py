@@ -9,12 +9,22 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from t2ibench.compare.claims import exact, verdicts
-from t2ibench.compare.evidence import describe
+from t2ibench.compare.audit.claims import exact, verdicts
+from t2ibench.compare.audit.evidence import describe
+from t2ibench.compare.audit.rounding import (
+    ROUNDED,
+    RULES,
+    TRUNCATED,
+    mean,
+    mean_range,
+    overlap,
+    shown,
+    unprinted,
+    write,
+)
+from t2ibench.compare.audit.samples import consistent_ns, smallest_n
+from t2ibench.compare.audit.sizes import audit_samples
 from t2ibench.compare.printed import AVERAGE, Claim, Published, PublishedCell
-from t2ibench.compare.rounding import ROUNDED, RULES, TRUNCATED, mean, mean_range, overlap, shown, unprinted, write
-from t2ibench.compare.samples import consistent_ns, smallest_n
-from t2ibench.compare.sizes import audit_samples
 
 __all__ = ["audit", "audit_averages", "audit_claims", "audit_samples", "consistent_ns", "smallest_n"]
 

@@ -7,8 +7,8 @@ anything from 84.5 to 85.5), which allows the most and so excludes the least.
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from t2ibench.compare.audit.rounding import RULES, write
 from t2ibench.compare.printed import AVERAGE, NUMBER, UNITS, PublishedCell
-from t2ibench.compare.rounding import RULES, write
 from t2ibench.errors import ConfigError
 
 N_MAX = 500

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from t2ibench.compare.claims import Value, exact, found, verdicts
+from t2ibench.compare.audit.claims import Value, exact, found, verdicts
+from t2ibench.compare.audit.rounding import shown
 from t2ibench.compare.printed import Claim, PublishedCell
-from t2ibench.compare.rounding import shown
 
 EXAMPLES = 3
 """So many counterexamples are spelt out in a sentence."""

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-from t2ibench.compare.printed import Published, PublishedCell
-from t2ibench.compare.rounding import TRUNCATED
-from t2ibench.compare.samples import (
+from t2ibench.compare.audit.rounding import TRUNCATED
+from t2ibench.compare.audit.samples import (
     N_MAX,
     as_ranges,
     common,
@@ -17,6 +16,7 @@ from t2ibench.compare.samples import (
     shared_rules,
     smallest_n,
 )
+from t2ibench.compare.printed import Published, PublishedCell
 
 Entry = dict[str, Any]
 
