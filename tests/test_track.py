@@ -16,10 +16,10 @@ from mlflow import MlflowClient
 from tracked import free_port, make_published, runs_of, start_ui
 
 from t2ibench.errors import MissingError
-from t2ibench.records import read_json, write_json
+from t2ibench.records import Sample, read_json, write_json
 from t2ibench.track import CellRun, store
 from t2ibench.track.collect import collect
-from t2ibench.track.measures import timings
+from t2ibench.track.measures import drawn_by, timings
 from t2ibench.track.mlflow import ENTRY, publish
 from t2ibench.track.view import TAG, TAG_LENGTH, views
 
@@ -61,6 +61,15 @@ def local(root: Path) -> str:
     return f"sqlite:///{root}/mlflow.db"
 
 
+def test_a_cell_says_which_model_drew_in_place_of_which() -> None:
+    row = {"file_name": "cat/a-0.png", "id": "a-0", "class_name": "cat", "prompt": "a cat", "prompt_id": "a", "index": 0,
+           "seed": 1, "engine": "openai", "fingerprint": "f", "sha256": "s"}
+    own = Sample.from_row(row)
+    other = Sample.from_row(row | {"stand_in_for": "DALL-E 3", "model": "another"})
+    assert drawn_by([own, other]) == {"stand_in_for": "DALL-E 3", "model_answered": "another"}
+    assert drawn_by([own]) == {}
+
+
 def test_a_variant_that_restores_nothing_has_a_speed_all_the_same(tmp_path: Path) -> None:
     for stage, speed in (("images", 4.0), ("filter", 4.0), ("deblur", None), ("evaluate", 2.0)):
         write_json(tmp_path / stage / "a.json", {"images_per_second": speed, "seconds": 1.0, "peak_memory_mb": 1.0})
@@ -92,6 +101,7 @@ def test_a_run_holds_what_a_reader_compares(workspace: Path, runs: list[CellRun]
     assert run.data.tags["variant"] == "base"
     assert run.data.tags["paper.table"] == "1"
     assert run.data.tags["verdict"] == "not comparable"
+    assert "stand_in_for" not in run.data.tags
     assert run.data.params["images.steps"] == "20"
     data = {entry.dataset.name: entry.dataset.digest for entry in run.inputs.dataset_inputs}
     assert data["data/images/sd-llm"] == f"{0:032x}.dir"

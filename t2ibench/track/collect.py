@@ -1,7 +1,7 @@
 """Reads what the stages left about each cell of params.yaml, and from dvc.lock which data it was."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ def _cell(root: Path, params: Mapping[str, Any], lock: Mapping[str, Any], compar
     filter_file, result_file = root / f"results/filter/{source}.json", root / f"results/evaluate/{name}.json"
     filtered = read_json(filter_file, f"dvc repro filter@{source}")
     result = read_json(result_file, f"dvc repro evaluate@{source}-{variant}")
+    kept = read_rows(root / "data/deblur" / name / "metadata.jsonl", Sample, f"dvc repro deblur@{source}-{variant}")
     rows = [row for row in comparison["cells"] if row["cell"] == name]
     pair = next((pair for pair in comparison["pairs"] if (pair["source"], pair["to"], pair["class"]) ==
                  (source, variant, "all")), None)
@@ -66,12 +67,12 @@ def _cell(root: Path, params: Mapping[str, Any], lock: Mapping[str, Any], compar
     return CellRun(
         name=name,
         entry=digest({"holds": HOLDS, "lock": locked, "filter": filtered, "result": result, "rows": rows}),
-        tags={**tags, "source": source, "variant": variant, **measures.verdicts(rows)},
+        tags={**tags, "source": source, "variant": variant, **measures.verdicts(rows), **measures.drawn_by(kept)},
         params=_settings(params, source, variant),
         metrics=figures | measures.timings(timings, cells),
         datasets=_datasets(lock, stages),
         pictures=_pictures(root, source, variant),
-        samples=_samples(root / "data/deblur" / name, params["study"]["classes"]),
+        samples=_samples(root / "data/deblur" / name, kept, params["study"]["classes"]),
         documents=(result_file, filter_file, root / "results/compare.json"),
     )
 
@@ -109,9 +110,8 @@ def _pictures(root: Path, source: str, variant: str) -> dict[str, Path]:
     return {key: path for key, path in wanted.items() if path.is_file()}
 
 
-def _samples(folder: Path, classes: list[str]) -> tuple[tuple[str, Path], ...]:
+def _samples(folder: Path, samples: Sequence[Sample], classes: list[str]) -> tuple[tuple[str, Path], ...]:
     """The first picture of the first SAMPLES prompts of each class: runs that share prompts share these rows."""
-    samples = read_rows(folder / "metadata.jsonl", Sample, f"dvc repro deblur@{'-'.join(folder.parts[-2:])}")
     found: list[tuple[str, Path]] = []
     for name in classes:
         first: dict[str, Sample] = {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from t2ibench.records import read_json
+from t2ibench.records import Sample, read_json
 
 Row = Mapping[str, Any]
 COMPARED = ("published", "difference", "ci_low", "ci_high")
@@ -78,3 +78,10 @@ def verdicts(rows: Sequence[Row]) -> dict[str, str]:
     return {"paper.table": str(rows[0]["table"]), "paper.column": rows[0]["column"], "verdict": average,
             "verdicts": ", ".join(f"{count} {word}" for word, count in sorted(counts.items()))} | {
             f"verdicts.{word.replace(' ', '_')}": str(count) for word, count in counts.items()}
+
+
+def drawn_by(samples: Sequence[Sample]) -> dict[str, str]:
+    """Tags of a cell whose images another model drew than the one that the study names; empty for all others."""
+    tags = {"stand_in_for": {str(one.extra["stand_in_for"]) for one in samples if one.extra.get("stand_in_for")},
+            "model_answered": {str(one.extra["model"]) for one in samples if one.extra.get("model")}}
+    return {key: ", ".join(sorted(values)) for key, values in tags.items() if values}
