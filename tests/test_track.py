@@ -62,8 +62,8 @@ def local(root: Path) -> str:
 
 
 def test_a_cell_says_which_model_drew_in_place_of_which() -> None:
-    row = {"file_name": "cat/a-0.png", "id": "a-0", "class_name": "cat", "prompt": "a cat", "prompt_id": "a", "index": 0,
-           "seed": 1, "engine": "openai", "fingerprint": "f", "sha256": "s"}
+    row = {"file_name": "cat/a-0.png", "id": "a-0", "class_name": "cat", "prompt": "a cat", "prompt_id": "a",
+           "index": 0, "seed": 1, "engine": "openai", "fingerprint": "f", "sha256": "s"}
     own = Sample.from_row(row)
     other = Sample.from_row(row | {"stand_in_for": "DALL-E 3", "model": "another"})
     assert drawn_by([own, other]) == {"stand_in_for": "DALL-E 3", "model_answered": "another"}
