@@ -1,6 +1,6 @@
 """The report in a real browser: it opens from disk, tells an image's history, fits a phone, follows the dark mode."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ from browser import Browser, chromium
 from fake_workspace import make_params, make_workspace
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from t2ibench.records import write_bytes, write_json
 from t2ibench.report import load, timing
@@ -43,6 +44,11 @@ def is_open(browser: Browser) -> bool:
     return bool(browser.driver.execute_script("return document.getElementById('lineage').open"))
 
 
+def becomes(browser: Browser, condition: Callable[[Browser], bool]) -> None:
+    """Waits until it is so: the address changes first, and the browser tells the page of it in a task of its own."""
+    WebDriverWait(browser.driver, 20, poll_frequency=0.05).until(lambda _: condition(browser))
+
+
 def size(browser: Browser, width: int) -> None:
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                                    {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False})
@@ -66,13 +72,13 @@ def test_an_image_tells_its_history_and_escape_closes_it(browser: Browser, page:
         tile.send_keys(Keys.ENTER)
     else:
         tile.click()
-    assert is_open(browser)
+    becomes(browser, is_open)
     told = browser.driver.find_element(By.ID, "lineage").text
     for words in (key.partition("/")[2], "seed", "reply-cat", "base", "deblur", "kept", "seen as", "mask"):
         assert words in told
     assert browser.driver.current_url.endswith(f"#image-{key}")
     browser.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
-    assert not is_open(browser)
+    becomes(browser, lambda page: not is_open(page))
     assert "#image-" not in browser.driver.current_url
     assert browser.driver.switch_to.active_element == tile
     assert browser.errors() == []
@@ -83,9 +89,9 @@ def test_a_link_to_an_image_opens_its_history_and_arrows_go_on(browser: Browser,
     links = [tile.get_attribute("href") for tile in browser.driver.find_elements(By.CSS_SELECTOR, "#preview a.tile")]
     key = str(links[-1]).partition("#image-")[2]
     open_page(browser, page, f"#image-{key}")
-    assert is_open(browser)
+    becomes(browser, is_open)
     open_page(browser, page, f"#image-{key.partition('/')[2]}")
-    assert is_open(browser)
+    becomes(browser, is_open)
     before = browser.driver.find_element(By.ID, "lineage").text
     browser.driver.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
     assert browser.driver.find_element(By.ID, "lineage").text != before
