@@ -37,11 +37,10 @@ def run(stage: Stage) -> None:
     folder = fresh(Path("data/evaluate", stage.cell))
     seen, things = dict[str, Seen](), list[Segmentation]()
     with stage.progress(len(samples) + len(out)) as bar:
-        load = partial(_picture, images, remake)
-        for sample, found in executor.run(look, samples, load, bar, stage.clock.smaller):
-            seen[sample.id], masked = found
+        for sample, found in executor.run(look, samples, partial(_picture, images, remake), bar, stage.clock.smaller):
+            seen[sample.id], masked, image = found
             things.append(segmentation(sample, masked))
-            _show(folder, sample, load(sample), masked, classes)
+            _show(folder, sample, image, masked, classes)
         for sample, found in executor.run(look.judge, out, partial(_picture, made, redo), bar, stage.clock.smaller):
             seen[sample.id] = found
     kept, lost = (predictions(group, [seen[one.id] for one in group]) for group in (samples, out))

@@ -32,8 +32,9 @@ def load(root: Path, params: Mapping[str, Any]) -> dict[str, CellResult]:
     Raises MissingError where a file is absent, truncated, does not fit the study, or where the counts of a cell are
     not those of its predictions.
     """
+    drew = {source: _substitute(root / "data/images" / source / "metadata.jsonl") for source in params["sources"]}
     return {
-        f"{source}/{variant}": _read(root, f"{source}/{variant}", params)
+        f"{source}/{variant}": _read(root, f"{source}/{variant}", params, drew[source])
         for source in params["sources"]
         for variant in params["variants"]
     }
@@ -44,7 +45,7 @@ def load_filters(root: Path, params: Mapping[str, Any]) -> dict[str, dict[str, A
     return {source: _read_filter(root / "results/filter" / f"{source}.json") for source in params["sources"]}
 
 
-def _read(root: Path, cell: str, params: Mapping[str, Any]) -> CellResult:
+def _read(root: Path, cell: str, params: Mapping[str, Any], substitute: str) -> CellResult:
     path = root / "results/evaluate" / f"{cell}.json"
     result = read_json(path, COMMAND)
     per_class = result.get("per_class") if isinstance(result, dict) else None
@@ -59,7 +60,7 @@ def _read(root: Path, cell: str, params: Mapping[str, Any]) -> CellResult:
     _check_agreement(path, counts, rows)
     engine = params["sources"][cell.partition("/")[0]]["images"]
     return CellResult(counts=counts, predictions=rows, funnel=result.get("funnel"), engine=engine,
-                      substitute=_substitute(root / "data/images" / cell.partition("/")[0] / "metadata.jsonl"))
+                      substitute=substitute)
 
 
 def _substitute(path: Path) -> str:

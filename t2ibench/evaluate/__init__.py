@@ -75,10 +75,9 @@ def score(predicted: Sequence[Prediction], classes: Sequence[str]) -> dict[str, 
     accuracy None and do not enter it. `accuracy_pooled` is the share of all images. `confusion` holds the counts above
     zero. Raises ValueError for a class, true or predicted, that is not among `classes`.
     """
+    _check(predicted, classes)
     counts: dict[str, Counter[str]] = {name: Counter() for name in classes}
     for row in predicted:
-        if row.class_name not in counts or row.predicted not in (*classes, NONE):
-            raise ValueError(f"{row.id}: {row.class_name} seen as {row.predicted} is not among {', '.join(classes)}")
         counts[row.class_name][row.predicted] += 1
     per_class = {name: _share(seen[name], seen.total()) for name, seen in counts.items()}
     total = _share(sum(one["correct"] for one in per_class.values()), len(predicted))
@@ -93,6 +92,12 @@ def score(predicted: Sequence[Prediction], classes: Sequence[str]) -> dict[str, 
     }
 
 
+def _check(rows: Sequence[Prediction] | Sequence[Segmentation], classes: Sequence[str]) -> None:
+    for row in rows:
+        if row.class_name not in classes or row.predicted not in (*classes, NONE):
+            raise ValueError(f"{row.id}: {row.class_name} seen as {row.predicted} is not among {', '.join(classes)}")
+
+
 def _share(correct: int, n: int) -> dict[str, Any]:
     return {"n": n, "correct": correct, "accuracy": correct / n if n else None}
 
@@ -103,9 +108,7 @@ def summary(rows: Sequence[Segmentation], classes: Sequence[str]) -> dict[str, A
     `fraction_right` in [0, 1] is the share of all images, None without images; `mean_confidence` is that of the masks,
     None without masks. Raises ValueError for a class, true or predicted, that is not among `classes`.
     """
-    for row in rows:
-        if row.class_name not in classes or row.predicted not in (*classes, NONE):
-            raise ValueError(f"{row.id}: {row.class_name} seen as {row.predicted} is not among {', '.join(classes)}")
+    _check(rows, classes)
     per_class = {name: _masks([row for row in rows if row.class_name == name]) for name in classes}
     return _masks(rows) | {"per_class": per_class}
 

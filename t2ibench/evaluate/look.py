@@ -17,6 +17,6 @@ class Look:
         self.judge, self.segment = judge, segment
         self.batch_size = judge.batch_size
 
-    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[tuple[Seen, Masked]]:
-        """images uint8 HWC RGB of one size -> what is seen in each, and where."""
-        return list(zip(self.judge(images), self.segment(images), strict=True))
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[tuple[Seen, Masked, NDArray[np.uint8]]]:
+        """images uint8 HWC RGB of one size -> what is seen in each, where, and the image itself, to draw on."""
+        return list(zip(self.judge(images), self.segment(images), images, strict=True))

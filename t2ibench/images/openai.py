@@ -30,7 +30,7 @@ from t2ibench.images.replies import Arrived
 from t2ibench.images.retired import check_served
 from t2ibench.images.sd import StableDiffusion
 from t2ibench.images.shelf import Shelf
-from t2ibench.images.wire import bare, post, secret_key
+from t2ibench.images.wire import api_key, bare, post
 
 OPENAI = "https://api.openai.com/v1"
 
@@ -187,7 +187,7 @@ class OpenAIImages:
             url, key = self._server.base_url, "loopback"
         else:
             bare(self._url(), "OPENAI_BASE_URL")
-            url, key = self._url(), secret_key()
+            url, key = self._url(), api_key()
         # a proxy of the environment must not see what stays on this machine
         http = opening.enter_context(DefaultHttpxClient(trust_env=self._standin is None))
         client = OpenAI(api_key=key, base_url=url, max_retries=0, timeout=self.timeout_seconds, http_client=http)

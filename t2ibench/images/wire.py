@@ -1,14 +1,12 @@
 """One request over the wire, through the openai client, and the key that must stay out of all that is kept."""
 
 import json
-import os
 from typing import Any
 from urllib.parse import urlsplit
 
-from t2ibench.errors import ConfigError, MissingError
+from t2ibench.errors import ConfigError
 from t2ibench.images.replies import KEPT_HEADERS, Arrived
-
-KEY = "OPENAI_API_KEY"
+from t2ibench.keys import KEY, secret_key
 
 
 def post(client: Any, body: dict[str, Any], key: str) -> Arrived:
@@ -29,14 +27,9 @@ def post(client: Any, body: dict[str, Any], key: str) -> Arrived:
     return Arrived(answer.status_code, headers, _without(answer.content, key))
 
 
-def secret_key() -> str:
+def api_key() -> str:
     """The key of the environment. Raises MissingError, which does not show it, where it cannot be one."""
-    key = os.environ.get(KEY, "").strip()
-    if not key:
-        raise MissingError(f"{KEY} is not set", f"export {KEY}=… (kept out of every file)")
-    if not (key.isascii() and key.isprintable() and " " not in key):
-        raise MissingError(f"{KEY} holds characters that no key has", f"export {KEY}=… (kept out of every file)")
-    return key
+    return secret_key(f"{KEY} is not set", f"export {KEY}=… (kept out of every file)")
 
 
 def _without(body: bytes, key: str) -> bytes:

@@ -6,7 +6,8 @@ from typing import Any
 
 from t2ibench.errors import MissingError
 from t2ibench.images.openai import OPENAI
-from t2ibench.images.wire import KEY, secret_key
+from t2ibench.images.wire import api_key
+from t2ibench.keys import KEY
 from t2ibench.plan import costs, counting, machine
 from t2ibench.plan.checks import Finding, State, Study
 
@@ -26,7 +27,7 @@ def keys(study: Study) -> Iterator[Finding]:
         yield Finding("keys", "ok", "none needed")
         return
     try:
-        secret_key()
+        api_key()
         yield Finding("keys", "ok", f"{KEY} is set, for {', '.join(wanted)}")
     except MissingError as error:
         yield Finding("keys", "missing", f"{error.what}, for {', '.join(wanted)}", error.command)

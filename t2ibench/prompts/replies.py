@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from t2ibench.errors import ConfigError, MissingError, UserError
+from t2ibench.keys import KEY, secret_key
 from t2ibench.records import digest, read_json, write_json
 
-KEY = "OPENAI_API_KEY"
 LIVE = f"to ask a model, set prompts.llm.recording to null and {KEY} to your key"
 RATE_TRIES = 4
 LONGEST_WAIT_SECONDS = 120.0
@@ -111,7 +111,7 @@ class Live:
     def _ask(self, class_name: str, request: dict[str, Any]) -> dict[str, Any]:
         import openai
 
-        key = _key()
+        key = secret_key(f"{KEY} is not set, and prompts.llm.recording is null", f"export {KEY}=<your key>")
         kept = f"replies kept in {self.save}: {len(self.exchanges)}, a new run asks only for the others"
         try:
             client = openai.OpenAI(
@@ -155,12 +155,3 @@ def _patiently(ask: Callable[[], Any]) -> Any:
                 raise
             time.sleep(max(0.0, seconds))
     return ask()
-
-
-def _key() -> str:
-    key = os.environ.get(KEY, "").strip()
-    if not key:
-        raise MissingError(f"{KEY} is not set, and prompts.llm.recording is null", f"export {KEY}=<your key>")
-    if not (key.isascii() and key.isprintable() and " " not in key):
-        raise MissingError(f"{KEY} holds characters that no key has", f"export {KEY}=<your key>")
-    return key

@@ -50,7 +50,7 @@ def start(options: Options) -> None:
     other = replace(options, out=options.start)
     old, (given, cache) = networks.load(other), (latents.load(other), latents.load(options))
     before, now = _places(given), _places(cache)
-    channels = tuple(common.load_checkpoint(options.start / "diffusion" / "checkpoint.pt", "...")["channels"])
+    channels = tuple(old.unet.config.block_out_channels)
     fresh = networks.build(options, cache.latents.shape[2], channels)
     to_old, from_old = linear_map(now, before), linear_map(before, now)
     refit(fresh.unet, old.unet, to_old, from_old)
