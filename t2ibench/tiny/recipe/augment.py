@@ -15,6 +15,7 @@ from torch.nn import functional
 from t2ibench.records import file_digest
 from t2ibench.tiny.recipe import common, vae
 from t2ibench.tiny.recipe.common import Options
+from t2ibench.tiny.recipe.training import Clock
 
 RECONSTRUCTED = 4  # one scene of so many
 BLUR_TAPS = 7
@@ -41,7 +42,7 @@ def scenes_as_seen(options: Options, images: NDArray[np.uint8]) -> NDArray[np.ui
 
 
 def _reconstruct(options: Options, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    model, clock, parts = vae.load(options), common.Clock(0.0), []
+    model, clock, parts = vae.load(options), Clock(0.0), []
     for begin in range(0, len(images), 100):
         pixels = common.to_float(images[begin : begin + 100], torch.device("cpu"))
         with common.half(pixels.device):

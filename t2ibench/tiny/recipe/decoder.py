@@ -4,13 +4,14 @@ A generator is trained on latents, so the encoder may not change after them; the
 with a little noise added, because a sampler's latents are never exact.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from t2ibench.tiny.recipe import common, data, latents, vae
-from t2ibench.tiny.recipe.common import Clock, Ema, Meter, Options
+from t2ibench.tiny.recipe.common import Options
+from t2ibench.tiny.recipe.training import Ema, Training, falling, shuffled
 
 BATCH = 8
 RATE = 1e-3
@@ -28,47 +29,28 @@ def train(options: Options) -> None:
     parts = [model.post_quant_conv, model.decoder]
     parameters = [parameter.requires_grad_(True) for part in parts for parameter in part.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
-    ema = Ema(parts, 0.998)
-    step, spent = 0, 0.0
+    training = Training("decoder", parameters, optimizer, Ema(parts, 0.998), options.minutes)
     if path.exists():
         state = torch.load(path, map_location=device, weights_only=True)
         model.load_state_dict(state["training"])
-        optimizer.load_state_dict(state["optimizer"])
-        ema.load_state_dict(state["ema"])
-        step, spent = state["step"], state["spent"]
-    clock = Clock(options.minutes, spent)
-    meter = Meter("decoder", clock)
+        training.resume(state)
 
-    def save() -> None:
-        training = {key: value.clone() for key, value in model.state_dict().items()}
-        ema.swap()
-        state: dict[str, Any] = {"model": model.state_dict(), "training": training, "ema": {}, "step": step,
-                                 "optimizer": optimizer.state_dict(), "spent": clock.spent}
-        averaged = {key: value.clone() for key, value in state["model"].items()}
-        ema.swap()
-        common.atomic_save(state | {"model": averaged, "ema": ema.state_dict()}, path)
-
-    for chosen in common.shuffled(len(pictures), BATCH, options.seed + 1, step):
-        if clock.fraction >= 1.0:
-            break
-        rate = RATE * common.warm_up(step, 200) * max(1.0 - clock.fraction, 0.01)
-        common.set_rate(optimizer, rate)
+    def step_loss(step: int, chosen: NDArray[np.int64]) -> Tensor:
         side = step % 2
         wanted = common.to_float(pictures[chosen][:, :, ::-1] if side else pictures[chosen], device)
         given = torch.from_numpy(cache.latents[chosen, side].astype(np.float32)).to(device)
         with common.half(device):
             made = model.decode(given + NOISE * torch.randn_like(given)).sample
-        loss = vae.picture_loss(made.float(), wanted)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        ema.update()
-        step += 1
-        meter.add(float(loss.detach()), BATCH)
-        if clock.log_due():
-            meter.line(step, step * BATCH, rate)
-        if clock.save_due():
-            save()
-    save()
+        return vae.picture_loss(made.float(), wanted)
+
+    def save() -> None:
+        now, averaged = _copied(model), dict[str, Tensor]()
+        training.averaged(lambda: averaged.update(_copied(model)))
+        common.atomic_save({"model": averaged, "training": now, **training.state()}, path)
+
+    training.run(shuffled(len(pictures), BATCH, options.seed + 1, training.step), step_loss, falling(RATE, 200), save)
     print(f"decoder: final held-out PSNR {vae.held_out_psnr(vae.load(options).to(device), held):.2f} dB", flush=True)
+
+
+def _copied(model: nn.Module) -> dict[str, Tensor]:
+    return {key: value.clone() for key, value in model.state_dict().items()}

@@ -9,16 +9,19 @@ spent and then falls to zero; a larger budget goes on from there.
 The stand-in is the same network, trained on from the generator's weights on surreal scenes.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from t2ibench.tiny.recipe import common, latents, vae
-from t2ibench.tiny.recipe.common import Clock, Ema, Meter, Options
+from t2ibench.tiny.recipe.common import Options
 from t2ibench.tiny.recipe.grid import write_grid
 from t2ibench.tiny.recipe.networks import Networks, build, schedule
+from t2ibench.tiny.recipe.training import Ema, Training, shuffled, warm_up
 
 BATCH = 32
 RATE = 7e-4
@@ -65,7 +68,7 @@ def batch(
 def rate_at(step: int, fraction: float) -> float:
     """Warm-up, constant, and a linear fall over the last quarter of the budget."""
     fall = min((1.0 - fraction) / (1.0 - DECAY_FROM), 1.0)
-    return RATE * common.warm_up(step, 500) * max(fall, 0.01)
+    return RATE * warm_up(step, 500) * max(fall, 0.01)
 
 
 def state_of(networks: Networks) -> dict[str, Any]:
@@ -89,62 +92,42 @@ def train_part(options: Options, part: str, surreal: bool) -> None:
     networks.unet.to(device)
     networks.text.to(device)
     parameters = [*networks.unet.parameters(), *networks.text.parameters()]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True
-    )
-    ema = Ema([networks.unet, networks.text], 0.9995)
-    step, spent, gridded = 0, 0.0, 0.0
+    optimizer = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    training = Training(part, parameters, optimizer, Ema([networks.unet, networks.text], 0.9995), options.minutes)
     if state is not None and path.exists():
         networks.unet.load_state_dict(state["unet"])
         networks.text.load_state_dict(state["text"])
-        optimizer.load_state_dict(state["optimizer"])
-        ema.load_state_dict(state["ema"])
-        step, spent, gridded = state["step"], state["spent"], state["gridded"]
+        training.resume(state)
     elif state is not None:
-        ema.load_state_dict({**state["ema"], "steps": 0})
-        ema.swap()
-        ema.load_state_dict({"steps": 0, "values": [p.detach() for p in ema.parameters]})
-    clock = Clock(options.minutes, spent)
-    meter = Meter(part, clock)
+        start_from(state["ema"], training.ema)
     count = sum(p.numel() for p in networks.unet.parameters())
     print(f"{part}: UNet {channels}, {count / 1e6:.2f} M; {len(usable)} scenes", flush=True)
-    draw = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
+    draw = torch.Generator().manual_seed(options.seed * 1_000_003 + training.step)
     levels = cumulative_alphas().to(device)
     networks.unet.train()
     networks.text.train()
 
-    def save() -> None:
-        common.atomic_save(
-            {**state_of(networks), "optimizer": optimizer.state_dict(), "ema": ema.state_dict(),
-             "step": step, "spent": clock.spent, "gridded": gridded, "channels": list(channels),
-             "latent_channels": cache.latents.shape[2]}, path)  # fmt: skip
-
-    for chosen in common.shuffled(len(usable), BATCH, options.seed, step):
-        if clock.fraction >= 1.0:
-            break
-        rate = rate_at(step, clock.fraction)
-        common.set_rate(optimizer, rate)
+    def step_loss(step: int, chosen: NDArray[np.int64]) -> Tensor:
         clean, tokens = batch(cache, networks, step, usable[chosen], options)
-        loss = loss_of(networks, clean.to(device), tokens.to(device), levels, draw)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        ema.update()
-        step += 1
-        meter.add(float(loss.detach()), len(chosen))
-        if clock.log_due():
-            meter.line(step, step * BATCH, rate)
-        if clock.save_due():
-            save()
-        if clock.spent - gridded > options.grid_minutes * 60.0:
-            gridded = clock.spent
-            ema.swap()
-            write_grid(networks, vae.load(options), path.parent / f"grid-{step * BATCH:08d}.png")
-            ema.swap()
-    save()
+        return loss_of(networks, clean.to(device), tokens.to(device), levels, draw)
+
+    def save() -> None:
+        common.atomic_save({**state_of(networks), **training.state(), "channels": list(channels),
+                            "latent_channels": cache.latents.shape[2]}, path)
+
+    def grid() -> None:
+        write_grid(networks, vae.load(options), path.parent / f"grid-{training.step * BATCH:08d}.png")
+
+    training.run(shuffled(len(usable), BATCH, options.seed, training.step), step_loss, rate_at, save, grid,
+                 options.grid_minutes * 60.0)
+    training.averaged(grid)
+
+
+def start_from(averages: Mapping[str, Any], ema: Ema) -> None:
+    """Puts another training's averages in the networks' place, and starts to average anew."""
+    ema.load_state_dict({**averages, "steps": 0})
     ema.swap()
-    write_grid(networks, vae.load(options), path.parent / f"grid-{step * BATCH:08d}.png")
+    ema.load_state_dict({"steps": 0, "values": [p.detach() for p in ema.parameters]})
 
 
 def cumulative_alphas() -> Tensor:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from t2ibench.errors import MissingError
 from t2ibench.tiny.recipe import common, data, tokenizer, vae
 from t2ibench.tiny.recipe.common import Options
+from t2ibench.tiny.recipe.training import Clock
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def encode(options: Options) -> None:
     scenes = data.load(options)
     scenes = scenes.where(scenes.classes < 10)
     model = vae.load(options).to(device)
-    clock, parts = common.Clock(0.0), []
+    clock, parts = Clock(0.0), []
     for begin in range(0, len(scenes.images), 100):
         images = common.to_float(scenes.images[begin : begin + 100], device)
         both = torch.stack([images, images.flip(3)], dim=1).flatten(0, 1)

@@ -1,4 +1,4 @@
-"""The training loop of the judges and of the restorer: budget, checkpoint, averages, log lines, held-out figures.
+"""How the judges and the restorer are fitted: optimizer, checkpoint, held-out figures.
 
 These parts train on the processor, also where there is a GPU: on one core they need minutes.
 """
@@ -11,25 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from t2ibench.tiny.recipe import common
-from t2ibench.tiny.recipe.common import Clock, Ema, Meter, Options
+from t2ibench.tiny.recipe.common import Options
+from t2ibench.tiny.recipe.training import Training, WholeEma, falling, shuffled
 
 CPU = torch.device("cpu")
 EVALUATE_SECONDS = 120.0
 WARM_UP_STEPS = 100
-
-
-class WholeEma(Ema):
-    """The average of parameters and of stored floating-point buffers: the statistics of batch normalisation.
-
-    Buffers that are not stored are constants, such as a mask of minus infinity, of which no average can be taken.
-    """
-
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        super().__init__([model], decay)
-        kept = model.state_dict(keep_vars=True).values()  # not the masks: minus infinity has no average
-        known = {id(parameter) for parameter in self.parameters}
-        self.parameters += [value for value in kept if value.is_floating_point() and id(value) not in known]
-        self.values = [p.detach().clone() for p in self.parameters]
 
 
 def optimizer_for(model: nn.Module, rate: float, decay: float) -> torch.optim.Optimizer:
@@ -61,56 +48,28 @@ def fit(
     figures of the model in evaluation mode. The learning rate warms up and then falls linearly to the budget's end.
     """
     path = checkpoint_path(options, part)
-    optimizer = optimizer_for(model, rate, decay)
-    ema = WholeEma(model, average)
-    step, spent = 0, 0.0
+    training = Training(part, (p for p in model.parameters() if p.requires_grad), optimizer_for(model, rate, decay),
+                        WholeEma(model, average), options.minutes, clip=10.0)
     if path.exists():
         state = torch.load(path, map_location="cpu", weights_only=True)
         model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        ema.load_state_dict(state["ema"])
-        step, spent = state["step"], state["spent"]
-    clock = Clock(options.minutes, spent)
-    meter, evaluated = Meter(part, clock), clock.spent
-    trained = [p for p in model.parameters() if p.requires_grad]
+        training.resume(state)
     size = sum(p.numel() for p in model.parameters()) / 1e6
-    print(f"{part}: {size:.2f} M parameters; {count} samples; from step {step}", flush=True)
+    print(f"{part}: {size:.2f} M parameters; {count} samples; from step {training.step}", flush=True)
 
     def save() -> None:
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema.state_dict()}
-        common.atomic_save({**state, "step": step, "spent": clock.spent}, path)
+        common.atomic_save({"model": model.state_dict(), **training.state()}, path)
 
     def figures() -> None:
         model.eval()
-        ema.swap()
         with torch.inference_mode():
             print(f"{part}: {report()}", flush=True)
-        ema.swap()
         model.train()
 
     model.train()
-    for chosen in common.shuffled(count, batch, options.seed, step):
-        if clock.fraction >= 1.0:
-            break
-        now = rate * common.warm_up(step, WARM_UP_STEPS) * max(1.0 - clock.fraction, 0.01)
-        common.set_rate(optimizer, now)
-        loss = loss_of(step, chosen)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 10.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        ema.update()
-        step += 1
-        meter.add(float(loss.detach()), len(chosen))
-        if clock.log_due():
-            meter.line(step, step * batch, now)
-        if clock.save_due():
-            save()
-        if clock.spent - evaluated > EVALUATE_SECONDS:
-            figures()
-            evaluated = clock.spent
-    save()
-    figures()
+    training.run(shuffled(count, batch, options.seed, training.step), loss_of, falling(rate, WARM_UP_STEPS), save,
+                 figures, EVALUATE_SECONDS)
+    training.averaged(figures)
 
 
 def checkpoint_path(options: Options, part: str) -> Path:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from t2ibench.tiny.recipe import common, tokenizer
-from t2ibench.tiny.recipe.common import Ema, Options
+from t2ibench.tiny.recipe.common import Options
+from t2ibench.tiny.recipe.training import Ema
 
 TEXT_WIDTH = 128
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from t2ibench.errors import ConfigError
 from t2ibench.tiny.recipe import common, latents, networks
-from t2ibench.tiny.recipe.common import Ema, Options
+from t2ibench.tiny.recipe.common import Options
+from t2ibench.tiny.recipe.training import Ema
 
 SCENES = 2000
 
@@ -60,7 +61,7 @@ def start(options: Options) -> None:
     optimizer = torch.optim.AdamW(parameters, lr=1e-3, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     ema = Ema([fresh.unet, fresh.text], 0.9995)
     state = {"unet": fresh.unet.state_dict(), "text": fresh.text.state_dict(), "optimizer": optimizer.state_dict(),
-             "ema": ema.state_dict(), "step": 0, "spent": 0.0, "gridded": 0.0, "channels": list(channels),
+             "ema": ema.state_dict(), "step": 0, "spent": 0.0, "channels": list(channels),
              "latent_channels": cache.latents.shape[2]}  # fmt: skip
     common.atomic_save(state, options.folder("diffusion") / "checkpoint.pt")
     print(f"transfer: the new latents explain {explained:.3f} of the old ones", flush=True)

@@ -8,11 +8,14 @@ deviation 1, and the scaling factor is 1, so a plain pipeline reads them.
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from t2ibench.tiny.recipe import common, data
-from t2ibench.tiny.recipe.common import Clock, Ema, Meter, Options
+from t2ibench.tiny.recipe.common import Options
+from t2ibench.tiny.recipe.training import Ema, Training, falling, shuffled
 
 BATCH = 4  # measured: small batches learn twice as much a sample while the model is young
 RATE = 1.5e-3
@@ -112,55 +115,28 @@ def train(options: Options) -> None:
     scenes = data.load(options)
     held = common.to_float(data.load(options, "plain").images[:400], device)
     vae = build(options.latent_channels).to(device)
-    optimizer = torch.optim.AdamW(
-        vae.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4, fused=True
-    )
-    ema = Ema([vae], 0.998)
-    step, spent = 0, 0.0
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
+    training = Training("vae", vae.parameters(), optimizer, Ema([vae], 0.998), options.minutes)
     if path.exists():
         state = torch.load(path, map_location=device, weights_only=True)
         vae.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        ema.load_state_dict(state["ema"])
-        step, spent = state["step"], state["spent"]
-    clock = Clock(options.minutes, spent)
-    meter, evaluated = Meter("vae", clock), clock.spent
+        training.resume(state)
     sample = common.to_float(scenes.images[:2000], device)
 
-    def save() -> None:
-        common.atomic_save(
-            {"model": vae.state_dict(), "optimizer": optimizer.state_dict(),
-             "ema": ema.state_dict(), "step": step, "spent": clock.spent}, path)  # fmt: skip
-
-    for chosen in common.shuffled(len(scenes.images), BATCH, options.seed, step):
-        if clock.fraction >= 1.0:
-            break
-        rate = RATE * common.warm_up(step, 200) * max(1.0 - clock.fraction, 0.01)
-        common.set_rate(optimizer, rate)
+    def step_loss(step: int, chosen: NDArray[np.int64]) -> Tensor:
         images = common.to_float(scenes.images[chosen], device)
         if step % 2:
             images = images.flip(3)
         with common.half(device):
             posterior = vae.encode(images).latent_dist
             made = vae.decode(posterior.sample()).sample
-        loss = loss_of(made.float(), images, posterior)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        ema.update()
-        step += 1
-        meter.add(float(loss.detach()), BATCH)
-        if clock.log_due():
-            meter.line(step, step * BATCH, rate)
-        if clock.save_due():
-            save()
-        if clock.spent - evaluated > EVALUATE_SECONDS:
-            evaluated = clock.spent
-            ema.swap()
-            print(f"vae: held-out PSNR {held_out_psnr(vae, held):.2f} dB", flush=True)
-            ema.swap()
-    save()
-    export(options, vae, ema, sample)
+        return loss_of(made.float(), images, posterior)
+
+    def save() -> None:
+        common.atomic_save({"model": vae.state_dict(), **training.state()}, path)
+
+    training.run(shuffled(len(scenes.images), BATCH, options.seed, training.step), step_loss, falling(RATE, 200), save,
+                 lambda: print(f"vae: held-out PSNR {held_out_psnr(vae, held):.2f} dB", flush=True), EVALUATE_SECONDS)
+    export(options, vae, training.ema, sample)
     final = load(options).to(device)
     print(f"vae: final held-out PSNR {held_out_psnr(final, held):.2f} dB", flush=True)
