@@ -1,19 +1,17 @@
 """evaluate: a cell's images -> data/evaluate/<cell>/, results/evaluate/<cell>.json. Usage: ... evaluate CELL"""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from t2ibench.evaluate import Masked, Seen, predictions, score, segmentation, summary
+from t2ibench.evaluate import Seen, predictions, score, summary
 from t2ibench.evaluate.funnel import funnel, rejected
-from t2ibench.evaluate.look import Look
-from t2ibench.evaluate.overlay import overlay
-from t2ibench.harness import executor
+from t2ibench.evaluate.look import Drawn, Look, draw
+from t2ibench.harness.executor import Steps
 from t2ibench.harness.stage import Stage, fresh, grid, main
-from t2ibench.pictures import encode_png, read_picture
+from t2ibench.pictures import read_picture
 from t2ibench.records import Decision, Sample, Segmentation, read_rows, write_json, write_rows
 
 
@@ -37,12 +35,12 @@ def run(stage: Stage) -> None:
     folder = fresh(Path("data/evaluate", stage.cell))
     seen, things = dict[str, Seen](), list[Segmentation]()
     with stage.progress(len(samples) + len(out)) as bar:
-        for sample, found in executor.run(look, samples, partial(_picture, images, remake), bar, stage.clock.smaller):
-            seen[sample.id], masked, image = found
-            things.append(segmentation(sample, masked))
-            _show(folder, sample, image, masked, classes)
-        for sample, found in executor.run(look.judge, out, partial(_picture, made, redo), bar, stage.clock.smaller):
-            seen[sample.id] = found
+        looking = Steps(partial(_picture, images, remake), partial(draw, classes), partial(_write, folder))
+        for sample, drawn in stage.run(look, samples, looking, bar):
+            seen[sample.id] = drawn.seen
+            things.append(drawn.row)
+        for sample, saw in stage.run(look.judge, out, Steps(partial(_picture, made, redo)), bar):
+            seen[sample.id] = saw
     kept, lost = (predictions(group, [seen[one.id] for one in group]) for group in (samples, out))
     write_rows(folder / "predictions.jsonl", kept)
     write_rows(folder / "segmentations.jsonl", things)
@@ -57,12 +55,13 @@ def _picture(folder: Path, remake: str, sample: Sample) -> NDArray[np.uint8]:
     return read_picture(folder / sample.file_name, remake)
 
 
-def _show(folder: Path, sample: Sample, image: NDArray[np.uint8], masked: Masked, classes: Sequence[str]) -> None:
+def _write(folder: Path, sample: Sample, drawn: Drawn) -> Drawn:
     """Writes an image's mask and overlay; a stage that is killed starts anew, so nothing waits for the disk."""
-    place = Path(sample.class_name, f"{sample.id}.png")
-    for kind, pixels in (("masks", masked.mask), ("overlays", overlay(image, masked, classes))):
-        (folder / kind / place).parent.mkdir(parents=True, exist_ok=True)
-        (folder / kind / place).write_bytes(encode_png(pixels))
+    for kind, payload in drawn.pictures.items():
+        place = folder / kind / sample.class_name / f"{sample.id}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(payload)
+    return drawn._replace(pictures={})
 
 
 if __name__ == "__main__":

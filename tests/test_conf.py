@@ -31,7 +31,7 @@ def test_params_yaml_is_what_conf_says(tmp_path: Path) -> None:
 
 
 def test_every_choice_of_every_group_composes(tmp_path: Path) -> None:
-    for group in ("study", "models", "hardware", "compare", "report", "track"):
+    for group in ("study", "models", "hardware", "executor", "compare", "report", "track"):
         for choice in sorted((CONF / group).glob("*.yaml")):
             write(tmp_path / "params.yaml", [f"{group}={choice.stem}"], conf=CONF)
             config.load(folder=tmp_path)
@@ -47,7 +47,7 @@ def test_every_engine_yaml_instantiates_without_loading_a_model(stage: str) -> N
 
 
 def test_every_value_in_conf_says_its_unit_or_source() -> None:
-    for stage in (*STAGES_WITH_ENGINES, "compare", "report", "track"):
+    for stage in (*STAGES_WITH_ENGINES, "executor", "compare", "report", "track"):
         for path in sorted((CONF / stage).glob("*.yaml")):
             for line in path.read_text().splitlines():
                 plain = line.strip()

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +57,112 @@ def test_an_input_that_cannot_be_loaded_stops_the_loop_with_its_own_error() -> N
 
     with pytest.raises(FileNotFoundError, match="picture 2"):
         list(executor.run(Recorder(), [0, 1, 2], load, lambda n: None))
+
+
+def plus(item: int, result: np.ndarray) -> int:
+    return item * 1000 + int(result.flat[0])
+
+
+def array(item: int) -> np.ndarray:
+    return np.full((2, 2), item)
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 50])
+def test_what_finish_makes_of_a_result_comes_in_the_order_of_the_batches(count: int) -> None:
+    done: list[int] = []
+    found = list(executor.run(Recorder(), range(count), array, done.append, finish=plus))
+    assert found == [(item, item * 1000 + item + 1) for item in range(count)]
+    assert sum(done) == count
+
+
+def test_loading_and_finishing_go_on_while_the_model_works() -> None:
+    """The model's second batch waits until the first is being finished and the third loaded: else it waits in vain."""
+    finishing, loading = threading.Event(), threading.Event()
+
+    class Waits(Recorder):
+        def __call__(self, batch: list[np.ndarray]) -> list[np.ndarray]:
+            if len(self.sizes) == 1:
+                assert finishing.wait(20)
+                assert loading.wait(20)
+            return super().__call__(batch)
+
+    def load(item: int) -> np.ndarray:
+        if item == 8:
+            loading.set()
+        return array(item)
+
+    def finish(item: int, result: np.ndarray) -> int:
+        finishing.set()
+        return plus(item, result)
+
+    assert len(list(executor.run(Waits(), range(12), load, lambda n: None, finish=finish))) == 12
+
+
+@pytest.mark.parametrize("slow", ["load", "model", "finish"])
+def test_memory_does_not_grow_with_the_number_of_images_whatever_is_slow(slow: str) -> None:
+    """Counts what was begun with and not yet given to the runner."""
+    begun, most, lock = [0], [0], threading.Lock()
+
+    class Slow(Recorder):
+        def __call__(self, batch: list[np.ndarray]) -> list[np.ndarray]:
+            time.sleep(0.004 * (slow == "model"))
+            return super().__call__(batch)
+
+    def load(item: int) -> np.ndarray:
+        with lock:
+            begun[0] += 1
+            most[0] = max(most[0], begun[0])
+        time.sleep(0.002 * (slow == "load"))
+        return array(item)
+
+    def finish(item: int, result: np.ndarray) -> int:
+        time.sleep(0.002 * (slow == "finish"))
+        return plus(item, result)
+
+    for _ in executor.run(Slow(), range(300), load, lambda n: None, finish=finish):
+        with lock:
+            begun[0] -= 1
+    assert begun[0] == 0
+    assert most[0] <= (executor.AHEAD + executor.BEHIND + 2) * Recorder.batch_size
+
+
+def test_an_error_of_finish_ends_the_loop_within_the_batches_that_are_behind() -> None:
+    engine = Recorder()
+
+    def finish(item: int, result: np.ndarray) -> int:
+        if item == 5:
+            raise OSError("no room for picture 5")
+        return plus(item, result)
+
+    with pytest.raises(OSError, match="no room for picture 5"):
+        list(executor.run(engine, range(4000), array, lambda n: None, finish=finish))
+    assert len(engine.sizes) <= 2 + executor.BEHIND
+
+
+def test_what_the_model_answered_before_it_failed_is_finished() -> None:
+    finished: list[int] = []
+
+    class Fails(Recorder):
+        def __call__(self, batch: list[np.ndarray]) -> list[np.ndarray]:
+            if len(self.sizes) == 3:
+                raise ZeroDivisionError
+            return super().__call__(batch)
+
+    def finish(item: int, _: np.ndarray) -> None:
+        time.sleep(0.01)
+        finished.append(item)
+
+    with pytest.raises(ZeroDivisionError):
+        list(executor.run(Fails(), range(100), array, lambda n: None, finish=finish))
+    assert sorted(finished) == list(range(12))
+
+
+def test_threads_end_with_the_loop_though_it_ends_early() -> None:
+    before = threading.active_count()
+    loop = executor.run(Recorder(), range(1000), array, lambda n: None, finish=plus)
+    next(loop)
+    loop.close()
+    assert threading.active_count() == before
 
 
 def cpu_allocator() -> None:

@@ -74,6 +74,7 @@ class Params(Strict):
     study: Study
     models: Models
     hardware: Hardware
+    executor: Node
     sources: Annotated[dict[Slug, Source], Field(min_length=1)]
     variants: Annotated[dict[Slug, Variant], Field(min_length=1)]
     prompts: dict[str, Node]
@@ -150,7 +151,7 @@ def _engine_mistakes(tree: Any) -> list[ConfigError]:
         for name, node in (section.items() if isinstance(section, dict) else ()):
             if isinstance(node, dict):
                 errors += _node_mistakes(node, f"{stage}.{name}")
-    for stage in ("compare", "report", "track"):
+    for stage in ("executor", "compare", "report", "track"):
         if isinstance(sections.get(stage), dict):
             errors += _node_mistakes(sections[stage], stage)
     return errors

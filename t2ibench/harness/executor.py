@@ -1,15 +1,22 @@
-"""The loop: work in fixed-shape batches, loading ahead of the model and storing behind it.
+"""The loop: work in fixed-shape batches; threads load ahead of the model, and finish and store behind it.
 
 Every batch has exactly the engine's batch size, padded by repeating its last input, because a model's rounding
 depends on the batch's shape: so neighbours, order, resumption and edits cannot change a result.
 
 A batch that does not fit the memory is halved, and so are all that follow: the plan stays, batches are of one shape
 again, and only the rounding may be another (which a sampler amplifies). It shows at the first batch, as all are alike.
+
+A runner does not know where its batches run: `Stage.run` asks the executor that params.yaml names. `Serial`, here, is
+this process; `cluster.Ray` is as many as there are.
 """
 
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -21,6 +28,12 @@ Progress = Callable[[int], None]
 AHEAD = 2
 """Batches whose inputs are loaded while the model works on another."""
 
+BEHIND = 2
+"""Batches whose results are being finished while the model works on another; it waits for the oldest of more."""
+
+THREADS = min(4, os.cpu_count() or 1)
+"""That load, and as many that finish: Pillow's codecs and the disk work beside Python."""
+
 ALLOCATOR = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 """What torch says in a plain RuntimeError where memory is short: the CPU's allocator, and CUDA's own libraries."""
 
@@ -28,12 +41,57 @@ ALLOCATOR = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_
 class Engine(Protocol):
     """A batch function: `batch_size` inputs in, as many results out, result i depending on input i only.
 
-    The executor lowers `batch_size` where memory is short; the engine then gets so many inputs.
+    The executor lowers `batch_size` where memory is short; the engine then gets so many inputs. One that is a context
+    manager is open while it is called. One whose `at_home` is true runs in the stage's own process, whatever the
+    executor: it waits for an API or for files of this machine, and keeps count of what it asks for.
     """
 
     batch_size: int
 
     def __call__(self, batch: Any, /) -> Sequence[Any]: ...
+
+
+def as_it_is(_: Any, result: Any) -> Any:
+    """Finishes or stores nothing."""
+    return result
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is done with an item around the engine, each step in threads beside it, so none may share unlocked state.
+
+    load: item -> the engine's input. finish: item and result -> what is worth keeping (a picture encoded, a mask
+    drawn). store: item and what `finish` gave -> what the runner gets; it alone writes, where the stage's folders are.
+    """
+
+    load: Callable[[Any], Any]
+    finish: Callable[[Any, Any], Any] = as_it_is
+    store: Callable[[Any, Any], Any] = as_it_is
+
+
+class Executor(Protocol):
+    """Where batches run. Its class is named by params.yaml's `executor`; none of its settings decides a result."""
+
+    def __call__(self, engine: Engine, items: Sequence[T], steps: Steps, done: Progress,
+                 smaller: Progress) -> Iterator[tuple[T, Any]]:
+        """(item, what `store` gave) for every item, in any order; memory does not grow with the items."""
+
+
+class Serial:
+    """One batch after another in the stage's own process."""
+
+    def __call__(self, engine: Engine, items: Sequence[T], steps: Steps, done: Progress,
+                 smaller: Progress) -> Iterator[tuple[T, Any]]:
+        def keep(item: T, result: Any) -> Any:
+            return steps.store(item, steps.finish(item, result))
+
+        with opened(engine):
+            yield from run(engine, items, steps.load, done, smaller, keep)
+
+
+def opened(engine: Engine) -> AbstractContextManager[Any]:
+    """Opens an engine that is a context manager; nothing for others."""
+    return engine if isinstance(engine, AbstractContextManager) else nullcontext()
 
 
 def batches(items: Sequence[T], size: int) -> Iterator[list[T]]:
@@ -42,25 +100,41 @@ def batches(items: Sequence[T], size: int) -> Iterator[list[T]]:
         yield list(items[start : start + size])
 
 
-def run(engine: Engine, items: Sequence[T], load: Callable[[T], Any], done: Progress,
-        smaller: Progress | None = None) -> Iterator[tuple[T, Any]]:
-    """Yields (item, result) for every item, batch by batch.
+def run(engine: Engine, items: Sequence[T], load: Callable[[T], Any], done: Progress, smaller: Progress | None = None,
+        finish: Callable[[T, Any], Any] = as_it_is) -> Iterator[tuple[T, Any]]:
+    """Yields (item, what `finish` made of its result) for every item, batch by batch.
 
-    load: turns an item into the engine's input, in a thread ahead of the model; `done(n)` is called after each batch
-    of n items, `smaller(size)` where batches are halved to `size`. Inputs that are arrays are batched by their shape.
+    load: turns an item into the engine's input, in threads ahead of the model; finish: works in threads behind it;
+    `done(n)` is called when a batch of n items is finished, `smaller(size)` where batches are halved to `size`. Inputs
+    that are arrays are batched by their shape. An error of a step ends the loop within `BEHIND` batches; what the
+    model has answered by then is finished all the same.
     Raises MissingError where not even one item fits the memory.
     """
-    for group in _loaded(items, load, engine):
-        while group:
-            now = group[: engine.batch_size]
-            inputs = [value for _, value in now]
-            results = _answer(engine, inputs + [inputs[-1]] * (engine.batch_size - len(inputs)))
-            if results is None:
-                _halve(engine, smaller)
-                continue
-            yield from zip((item for item, _ in now), results[: len(now)], strict=True)
-            done(len(now))
-            group = group[len(now) :]
+    behind: deque[list[tuple[T, Future[Any]]]] = deque()
+    with ThreadPoolExecutor(THREADS, "finish") as pool, closing(_loaded(items, load, engine)) as groups:
+        for group in groups:
+            while group:
+                now = group[: engine.batch_size]
+                inputs = [value for _, value in now]
+                results = _answer(engine, inputs + [inputs[-1]] * (engine.batch_size - len(inputs)))
+                if results is None:
+                    yield from _finished(behind, 0, done)
+                    _halve(engine, smaller)
+                    continue
+                behind.append([(item, pool.submit(finish, item, result))
+                               for (item, _), result in zip(now, results[: len(now)], strict=True)])
+                yield from _finished(behind, BEHIND, done)
+                group = group[len(now) :]
+        yield from _finished(behind, 0, done)
+
+
+def _finished(behind: deque[list[tuple[T, Future[Any]]]], keep: int, done: Progress) -> Iterator[tuple[T, Any]]:
+    """The oldest batches, waited for while more than `keep` are behind, and those that are finished already."""
+    while len(behind) > keep or (behind and all(future.done() for _, future in behind[0])):
+        batch = behind.popleft()
+        for item, future in batch:
+            yield item, future.result()
+        done(len(batch))
 
 
 def _answer(engine: Engine, inputs: list[Any]) -> Sequence[Any] | None:
@@ -97,27 +171,31 @@ def _halve(engine: Engine, smaller: Progress | None) -> None:
         smaller(engine.batch_size)
 
 
-def _loaded(items: Sequence[T], load: Callable[[T], Any], engine: Engine) -> Iterator[list[tuple[T, Any]]]:
-    """Groups of (item, input) of one shape each, loaded ahead by a thread: a batch, or more where it was halved."""
+def _loaded(items: Sequence[T], load: Callable[[T], Any], engine: Engine) -> Generator[list[tuple[T, Any]], None, None]:
+    """Groups of (item, input) of one shape each, loaded ahead by threads: a batch, or more where it was halved."""
     waiting: dict[object, list[tuple[T, Any]]] = {}
-    for item, value in _ahead(items, load, AHEAD * engine.batch_size):
-        group = waiting.setdefault(_shape(value), [])
-        group.append((item, value))
-        if len(group) >= engine.batch_size:
-            yield waiting.pop(_shape(value))
+    with closing(_ahead(items, load, AHEAD * engine.batch_size)) as loaded:
+        for item, value in loaded:
+            group = waiting.setdefault(_shape(value), [])
+            group.append((item, value))
+            if len(group) >= engine.batch_size:
+                yield waiting.pop(_shape(value))
     yield from waiting.values()
 
 
-def _ahead(items: Iterable[T], load: Callable[[T], Any], depth: int) -> Iterator[tuple[T, Any]]:
-    with ThreadPoolExecutor(1) as pool:
-        queue = []
+def _ahead(items: Iterable[T], load: Callable[[T], Any], depth: int) -> Generator[tuple[T, Any], None, None]:
+    queue: deque[tuple[T, Future[Any]]] = deque()
+    pool = ThreadPoolExecutor(THREADS, "load")
+    try:
         for item in items:
             queue.append((item, pool.submit(load, item)))
             if len(queue) >= depth:
-                first, future = queue.pop(0)
+                first, future = queue.popleft()
                 yield first, future.result()
         for first, future in queue:
             yield first, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # where the loop ended early, nobody wants the rest
 
 
 def _shape(value: Any) -> object:

@@ -13,14 +13,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from t2ibench.errors import EXIT_CODE, ConfigError, UserError
 from t2ibench.harness import config, paths, timing
 from t2ibench.harness.environment import quiet
+from t2ibench.harness.executor import Engine, Executor, Serial, Steps
 from t2ibench.harness.progress import Bar, progress
 from t2ibench.records import Failure
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -37,6 +41,16 @@ class Stage:
         section = getattr(self.params, self.name)
         node, key = (section[engine], f"{self.name}.{engine}") if engine else (section, self.name)
         return config.build(node, key, self.params)
+
+    def run(self, engine: Engine, items: Sequence[T], steps: Steps, bar: Bar) -> Iterator[tuple[T, Any]]:
+        """(item, what `steps.store` gave) for every item, in any order, from the executor that params.yaml names."""
+        if items:
+            chosen: Executor = Serial() if getattr(engine, "at_home", False) else self._executor
+            yield from chosen(engine, items, steps, bar, self.clock.smaller)
+
+    @cached_property
+    def _executor(self) -> Any:
+        return config.build(self.params.executor, "executor", self.params)
 
     @contextmanager
     def progress(self, total: int) -> Iterator[Bar]:

@@ -49,6 +49,9 @@ class OpenAIImages:
 
     VERSION = 1
 
+    at_home = True
+    """Whatever the executor: it waits, and does not compute, and one process keeps the ledger, the pace and the cap."""
+
     def __init__(
         self,
         *,

@@ -69,6 +69,9 @@ class ImportedImages:
 
     batch_size = BATCH
 
+    at_home = True
+    """Whatever the executor: the folder is on this machine."""
+
     def __init__(
         self,
         *,
