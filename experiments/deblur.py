@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from t2ibench.harness.items import link
 from t2ibench.harness.make import Task, make
+from t2ibench.harness.outs import PictureFolder, link_all
 from t2ibench.harness.stage import Stage, fresh, grid, main
-from t2ibench.pictures import encode_png, read_picture
+from t2ibench.pictures import encode_png, read_picture, reading_order
 from t2ibench.records import Sample, digest, read_rows, write_rows
 
 
@@ -19,19 +19,19 @@ def run(stage: Stage) -> None:
     samples = read_rows(kept / "metadata.jsonl", Sample)
     folder = fresh(Path("data/deblur", stage.cell))
     if not engine.changes_pixels:
-        for sample in samples:
-            link(kept / sample.file_name, folder / sample.file_name)
+        link_all(kept, folder, (sample.file_name for sample in samples))
         write_rows(folder / "metadata.jsonl", samples)
         return
     prints = {sample.id: digest({"engine": engine.identity, "image": sample.sha256}) for sample in samples}
-    tasks = [Task(one.id, one.class_name, prints[one.id], kept / one.file_name) for one in samples]
+    tasks = [Task(one.id, one.class_name, prints[one.id], kept / one.file_name) for one in reading_order(samples)]
     items, failures = make(stage, tasks, engine, lambda task: read_picture(task.input),
                            lambda restored: (encode_png(restored), {}))
-    for sample in samples:
-        link(items[sample.id].path, folder / sample.file_name)
-    write_rows(folder / "metadata.jsonl", [
-        replace(sample, fingerprint=prints[sample.id], sha256=items[sample.id].sha256,
-                extra=sample.extra | {"deblur": name, "restored_from": sample.sha256}) for sample in samples])
+    restored = [replace(sample, fingerprint=prints[sample.id], sha256=items[sample.id].sha256,
+                        extra=sample.extra | {"deblur": name, "restored_from": sample.sha256}) for sample in samples]
+    with PictureFolder(folder, (sample.file_name for sample in restored)) as pictures:
+        for sample in restored:
+            pictures.add(sample.file_name, sample, items[sample.id].path)
+    write_rows(folder / "metadata.jsonl", restored)
     stage.complete(len(samples), len(items), failures)
 
 

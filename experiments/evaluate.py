@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from t2ibench.evaluate import Seen, predictions, score, summary
 from t2ibench.evaluate.funnel import funnel, rejected
-from t2ibench.evaluate.look import Drawn, Look, draw
+from t2ibench.evaluate.look import Look, draw
 from t2ibench.harness.executor import Steps
+from t2ibench.harness.outs import PictureFolder
 from t2ibench.harness.stage import Stage, fresh, grid, main
-from t2ibench.pictures import read_picture
+from t2ibench.pictures import read_picture, reading_order
 from t2ibench.records import Decision, Sample, Segmentation, read_rows, write_json, write_rows
 
 
@@ -34,12 +35,16 @@ def run(stage: Stage) -> None:
     look = Look(stage.build("yolov8"), stage.build("segment"))
     folder = fresh(Path("data/evaluate", stage.cell))
     seen, things = dict[str, Seen](), list[Segmentation]()
-    with stage.progress(len(samples) + len(out)) as bar:
-        looking = Steps(partial(_picture, images, remake), partial(draw, classes), partial(_write, folder))
-        for sample, drawn in stage.run(look, samples, looking, bar):
+    names = [sample.file_name for sample in samples]
+    with (stage.progress(len(samples) + len(out)) as bar, PictureFolder(folder / "masks", names) as masks,
+          PictureFolder(folder / "overlays", names) as overlays):
+        looking = Steps(partial(_picture, images, remake), partial(draw, classes))
+        for sample, drawn in stage.run(look, reading_order(samples), looking, bar):
             seen[sample.id] = drawn.seen
             things.append(drawn.row)
-        for sample, saw in stage.run(look.judge, out, Steps(partial(_picture, made, redo)), bar):
+            masks.add(sample.file_name, drawn.row, drawn.pictures["masks"])
+            overlays.add(sample.file_name, drawn.row, drawn.pictures["overlays"])
+        for sample, saw in stage.run(look.judge, reading_order(out), Steps(partial(_picture, made, redo)), bar):
             seen[sample.id] = saw
     kept, lost = (predictions(group, [seen[one.id] for one in group]) for group in (samples, out))
     write_rows(folder / "predictions.jsonl", kept)
@@ -53,15 +58,6 @@ def run(stage: Stage) -> None:
 
 def _picture(folder: Path, remake: str, sample: Sample) -> NDArray[np.uint8]:
     return read_picture(folder / sample.file_name, remake)
-
-
-def _write(folder: Path, sample: Sample, drawn: Drawn) -> Drawn:
-    """Writes an image's mask and overlay; a stage that is killed starts anew, so nothing waits for the disk."""
-    for kind, payload in drawn.pictures.items():
-        place = folder / kind / sample.class_name / f"{sample.id}.png"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(payload)
-    return drawn._replace(pictures={})
 
 
 if __name__ == "__main__":

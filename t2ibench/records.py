@@ -8,9 +8,11 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 from t2ibench.errors import MissingError
 
@@ -169,12 +171,20 @@ R = TypeVar("R", bound=Record)
 
 
 def write_bytes(path: Path, payload: bytes) -> None:
-    """Puts a file in place at once: a temporary name, flushed to the disk, renamed. Readers see all or nothing."""
+    """Puts a file in place at once, as `writing` does."""
+    with writing(path) as file:
+        file.write(payload)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A file that is put in place at once: a temporary name, flushed to the disk, renamed. Readers see all or nothing:
+    nothing where the block raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(payload)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -198,11 +208,15 @@ def read_json(path: Path, command: str = "dvc repro") -> Any:
         raise MissingError(f"{path} is not JSON ({error})", command) from None
 
 
+def as_line(record: Record) -> str:
+    """A row of a table, with its newline: one JSON object, keys sorted."""
+    return json.dumps(record.to_row(), sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_rows(path: Path, records: Iterable[Record]) -> None:
-    """Writes a table sorted by id."""
-    rows = sorted((record.to_row() for record in records), key=lambda row: str(row["id"]))
-    lines = (json.dumps(row, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
-    write_bytes(path, "".join(lines).encode())
+    """Writes a table sorted by id, line by line: a table of a million rows is never one text in memory."""
+    with writing(path) as file:
+        file.writelines(as_line(record).encode() for record in sorted(records, key=attrgetter("id")))
 
 
 def read_rows(path: Path, kind: type[R], command: str = "dvc repro") -> list[R]:
@@ -213,14 +227,9 @@ def read_rows(path: Path, kind: type[R], command: str = "dvc repro") -> list[R]:
 def _rows(path: Path, kind: type[R], command: str) -> Iterator[R]:
     if not path.is_file():
         raise MissingError(f"{path} is missing", command)
-    for number, line in enumerate(_lines(path), start=1):
-        try:
-            yield kind.from_row(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
-            raise MissingError(f"{path}, line {number}, is damaged ({error})", command) from None
-
-
-def _lines(path: Path) -> list[str]:
-    """The lines of a table: only the newline ends one, for a text may hold U+2028 and its like."""
-    text = path.read_bytes().decode("utf-8")
-    return text.removesuffix("\n").split("\n") if text else []
+    with path.open("rb") as file:  # as bytes only the newline ends a line: a text may hold U+2028 and its like
+        for number, line in enumerate(file, start=1):
+            try:
+                yield kind.from_row(json.loads(line.decode()))
+            except (ValueError, KeyError, TypeError) as error:
+                raise MissingError(f"{path}, line {number}, is damaged ({error})", command) from None

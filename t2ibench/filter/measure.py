@@ -7,6 +7,7 @@ neither thresholds nor wording. So a picture is measured once, whatever is decid
 import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from t2ibench.filter.clip import ClipRanking
 from t2ibench.filter.duplicate import SIDE, Duplicates
 from t2ibench.filter.people import People
 from t2ibench.filter.quality import Quality
-from t2ibench.records import Sample, digest, file_digest
+from t2ibench.pictures import read_bytes, reading_order
+from t2ibench.records import Sample, digest
 
 VERSION = 1
 """Part of every key: raise it when the fields of a measurement change."""
@@ -79,14 +81,24 @@ def verify(folder: Path, samples: Sequence[Sample], command: str) -> None:
 
     Decodes nothing. Raises MissingError, naming the first file that is absent or other bytes, and `command`.
     """
-    files = [folder / sample.file_name for sample in samples]
-    for file in files:
-        if not file.is_file():
-            raise MissingError(f"{file} is missing", command)
+    ordered = reading_order(samples)
+    files = [folder / sample.file_name for sample in ordered]
     with ThreadPoolExecutor() as pool:
-        for file, sample, found in zip(files, samples, pool.map(file_digest, files), strict=True):
+        for file, sample, found in zip(files, ordered, pool.map(_digest, files), strict=True):
+            if found is None:
+                raise MissingError(f"{file} is missing", command)
             if found != sample.sha256:
                 raise MissingError(f"{file} is damaged (its sha256 is not the one in metadata.jsonl)", command)
+
+
+def _digest(file: Path) -> str | None:
+    """sha256 (64 hex digits) of a picture's bytes; None where it is absent, empty where its shard cannot be read."""
+    try:
+        return sha256(read_bytes(file)).hexdigest()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return ""
 
 
 def pack(array: NDArray[Any]) -> bytes:

@@ -36,7 +36,8 @@ class Strict(BaseModel):
 
 
 class Study(Strict):
-    """The protocol: which classes, how many images of each prompt, which published tables."""
+    """The protocol: which classes, how many images of each prompt, which published tables; and from which size on a
+    source's pictures lie in shards, which changes no picture."""
 
     name: Slug
     seed: Annotated[int, Field(ge=0)]
@@ -44,6 +45,8 @@ class Study(Strict):
     images_per_prompt: Count
     published: str | None
     failures_allowed: Annotated[float, Field(ge=0, le=1)]
+    shard_above: Annotated[int, Field(ge=0)]
+    images_per_shard: Count
 
 
 class Models(Strict):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from t2ibench.pictures import read_picture
 from t2ibench.track import CellRun, store, view
 
 ENTRY = "t2ibench.entry"
@@ -113,7 +114,8 @@ def _table(run: CellRun) -> dict[str, list[Any]]:
     """Exactly these two columns: the UI then lines runs up by prompt and shows the pictures."""
     from mlflow import Image
 
-    return {"prompt": [prompt for prompt, _ in run.samples], "image": [Image(str(path)) for _, path in run.samples]}
+    return {"prompt": [prompt for prompt, _ in run.samples],
+            "image": [Image(read_picture(path)) for _, path in run.samples]}
 
 
 def _inputs(run: CellRun) -> list[Any]:

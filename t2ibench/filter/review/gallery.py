@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from t2ibench.errors import MissingError
+from t2ibench.pictures import open_picture
 from t2ibench.records import Decision, Sample, read_rows
 
 REVIEW = "review"
@@ -71,20 +72,20 @@ def load(source: str, classes: Sequence[str]) -> dict[str, Picture]:
 
 
 def _inside(root: Path, folder: Path, name: str, command: str) -> Path:
-    """The file of that name, links followed; it has to lie in the source's folder."""
+    """The picture of that name, links followed; it has to lie in the source's folder."""
     relative = PurePosixPath(name)
     path = (folder / relative).resolve()
     if relative.is_absolute() or ".." in relative.parts or not path.is_relative_to(root):
         raise MissingError(f"{folder / 'metadata.jsonl'}: {name} leads out of its folder", command)
-    if not path.is_file():
-        raise MissingError(f"{folder / relative} is missing", command)
     return path
 
 
 def _size(path: Path, command: str) -> tuple[int, int]:
     """Width and height in pixels, from the file's head alone."""
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as file, Image.open(file) as image:
             return image.size
+    except FileNotFoundError:
+        raise MissingError(f"{path} is missing", command) from None
     except OSError as error:
         raise MissingError(f"{path} is damaged ({error})", command) from None

@@ -23,6 +23,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 from t2ibench.errors import UserError
 from t2ibench.filter.review.gallery import Picture
 from t2ibench.filter.review.notebook import Notebook
+from t2ibench.pictures import open_picture, read_bytes
 from t2ibench.records import write_bytes
 
 STATIC = Path(str(files("t2ibench.filter.review"))) / "static"
@@ -89,12 +90,12 @@ def make_app(source: str, pictures: Mapping[str, Picture], notebook: Notebook, p
     @app.get("/pictures/{id_}")
     def picture(id_: str) -> Response:
         found = pictures.get(id_)
-        return _file(found.path) if found else _refusal(404, f"there is no image {id_!r}")
+        return _picture(found.path) if found else _refusal(404, f"there is no image {id_!r}")
 
     @app.get("/thumbnails/{id_}")
     def thumbnail(id_: str) -> Response:
         found = pictures.get(id_)
-        return _file(_thumbnail(found)) if found else _refusal(404, f"there is no image {id_!r}")
+        return _picture(_thumbnail(found)) if found else _refusal(404, f"there is no image {id_!r}")
 
     app.mount("/static", StaticFiles(directory=STATIC))
     return app
@@ -136,10 +137,12 @@ def _refusal(status: int, sentence: str) -> Response:
     return JSONResponse(content, status)
 
 
-def _file(path: Path) -> Response:
-    if not path.is_file():
+def _picture(path: Path) -> Response:
+    try:
+        payload = read_bytes(path)
+    except FileNotFoundError:
         return _refusal(404, f"{path.name} is no longer there; this helps: dvc checkout")
-    return FileResponse(path, media_type="image/png", headers=FOREVER)
+    return Response(payload, media_type="image/png", headers=FOREVER)
 
 
 def _thumbnail(picture: Picture) -> Path:
@@ -149,7 +152,7 @@ def _thumbnail(picture: Picture) -> Path:
     path = Path(".cache/thumbnails") / f"{picture.sample.sha256}-{THUMBNAIL}.png"
     with ONE_AT_A_TIME:
         if not path.is_file():
-            with Image.open(picture.path) as image:
+            with open_picture(picture.path) as file, Image.open(file) as image:
                 small = image.convert("RGB")
             small.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=2.0)
             buffer = io.BytesIO()
