@@ -26,7 +26,7 @@ def run(stage: Stage) -> None:
     measure.verify(made, samples, remake)
     engine = measure.Measure(*(stage.build(name) for name in ("clip", "quality", "duplicate", "people")))
     rows = _measured(stage, engine, made, samples, remake)
-    decisions = judge.judge(samples, rows, _texts(engine.clip), engine, stage.build("review")(seen))
+    decisions = judge.judge(samples, rows, _texts(stage, engine.clip), engine, stage.build("review")(seen))
     kept = [sample for sample, decision in zip(samples, decisions, strict=True) if decision.keep]
     folder = fresh(Path("data/filter", stage.cell))
     with PictureFolder(folder, (sample.file_name for sample in kept)) as pictures:
@@ -49,9 +49,9 @@ def _measured(stage: Stage, engine: measure.Measure, made: Path, samples: Sequen
     return [measure.unpack(items[one.id].path.read_bytes()) for one in samples]
 
 
-def _texts(clip: Any) -> dict[str, Any]:
+def _texts(stage: Stage, clip: Any) -> dict[str, Any]:
     """{class: CLIP's feature of its text}, each stored under its own words."""
-    cache = ItemCache(paths.cache() / "items", SUFFIX)
+    cache = ItemCache(paths.cache() / "items", SUFFIX, stage.name)
     keys = {name: clip.key(text) for name, text in clip.texts.items()}
     items = {name: cache.get(key) or cache.put(key, measure.pack(clip.encode(clip.texts[name])), {})
              for name, key in keys.items()}

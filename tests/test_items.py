@@ -1,9 +1,15 @@
 """The item cache: whole or absent, verified when read, linked and never opened in place."""
 
+import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-from t2ibench.harness.items import ItemCache, link
+import pytest
 
+from t2ibench.harness.items import Item, ItemCache, link
+
+Captured = pytest.CaptureFixture[str]
 PRINT = "ab" + "0" * 62
 
 
@@ -19,28 +25,79 @@ def test_an_absent_item_is_none(tmp_path: Path) -> None:
     assert ItemCache(tmp_path).get(PRINT) is None
 
 
-def test_a_payload_without_its_note_is_not_whole(tmp_path: Path) -> None:
+def test_a_payload_without_its_note_is_absent_and_left_alone(tmp_path: Path, capsys: Captured) -> None:
+    """It is being written, or its writer was killed: the next writer puts another in its place."""
     cache = ItemCache(tmp_path)
     item = cache.put(PRINT, b"pixels", {})
     item.path.with_suffix(".json").unlink()
     assert cache.get(PRINT) is None
+    assert item.path.read_bytes() == b"pixels"
+    assert capsys.readouterr().err == ""
 
 
-def test_a_damaged_payload_is_not_used_and_can_be_made_again(tmp_path: Path) -> None:
+def cut_payload(item: Item) -> None:
+    item.path.write_bytes(b"pix")
+
+
+def flip_payload(item: Item) -> None:
+    item.path.write_bytes(b"pixelt")
+
+
+def remove_payload(item: Item) -> None:
+    item.path.unlink()
+
+
+def cut_note(item: Item) -> None:
+    note = item.path.with_suffix(".json")
+    note.write_bytes(note.read_bytes()[:20])
+
+
+@pytest.mark.parametrize("damage", [cut_payload, flip_payload, remove_payload, cut_note])
+def test_a_damaged_item_is_discarded_with_one_warning_and_can_be_made_again(
+        tmp_path: Path, capsys: Captured, damage: Callable[[Item], None]) -> None:
+    cache = ItemCache(tmp_path)
+    damage(item := cache.put(PRINT, b"pixels", {}))
+    assert cache.get(PRINT) is None
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{item.path} is damaged" in said
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert cache.get(PRINT) is None  # now it is absent
+    assert cache.put(PRINT, b"pixels", {}) == cache.get(PRINT)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\ud800", '{"sha256": 1}', '{"extra": {}}', "null"])
+def test_a_note_that_says_nothing_is_a_damaged_item(tmp_path: Path, text: str) -> None:
     cache = ItemCache(tmp_path)
     item = cache.put(PRINT, b"pixels", {})
-    item.path.write_bytes(b"pix")
+    item.path.with_suffix(".json").write_bytes(text.encode(errors="surrogatepass"))
     assert cache.get(PRINT) is None
-    cache.put(PRINT, b"pixels", {})
-    assert cache.get(PRINT) is not None
+    assert not item.path.exists()
 
 
-def test_a_damaged_note_is_an_absent_item(tmp_path: Path) -> None:
+def test_many_damaged_items_are_three_names_and_a_count(tmp_path: Path, capsys: Captured) -> None:
     cache = ItemCache(tmp_path)
-    note = cache.put(PRINT, b"pixels", {}).path.with_suffix(".json")
-    for text in ("", "{", "[]", '{"sha256": 1}'):
-        note.write_text(text)
-        assert cache.get(PRINT) is None
+    prints = [f"{number:064x}" for number in range(20)]
+    for one in prints:
+        cache.put(one, one.encode(), {})
+        (tmp_path / "00" / f"{one}.png").write_bytes(b"")
+    whole = cache.put(PRINT, b"pixels", {})
+    assert cache.find([*prints, PRINT]) == {PRINT: whole}
+    lines = capsys.readouterr().err.splitlines()
+    assert [prints[place] in line for place, line in enumerate(lines[:3])] == [True] * 3
+    assert lines[3:] == ["t2ibench: 17 more stored items are damaged; they are discarded and made again"]
+
+
+def test_a_note_tells_when_its_item_was_used_last(tmp_path: Path) -> None:
+    cache = ItemCache(tmp_path)
+    item = cache.put(PRINT, b"pixels", {})
+    note = item.path.with_suffix(".json")
+    for path in (item.path, note):
+        os.utime(path, (1, 1))
+    cache.get(PRINT)
+    assert note.stat().st_mtime > time.time() - 60
+    assert item.path.stat().st_mtime == 1  # the outs' too: a file has one time, whatever its names
 
 
 def test_no_temporary_file_is_left(tmp_path: Path) -> None:

@@ -34,10 +34,10 @@ def make(stage: Stage, tasks: Sequence[Task], engine: Engine, load: Callable[[Ta
     pack turns an engine's result into Packed, or into something with a `reason` and `attempts`. An engine that has to
     stop may raise an error that carries `finished`, {input: result}: those are stored before it goes on.
     """
-    cache = ItemCache(paths.cache() / "items", suffix)
+    cache = ItemCache(paths.cache() / "items", suffix, stage.name)
     steps = Steps(load, partial(_pack, pack), partial(_store, cache))
-    stored = {print_: cache.get(print_) for print_ in dict.fromkeys(task.fingerprint for task in tasks)}
-    kept: dict[str, Any] = {task.id: item for task in tasks if (item := stored[task.fingerprint])}
+    stored = cache.find(task.fingerprint for task in tasks)
+    kept: dict[str, Any] = {task.id: stored[task.fingerprint] for task in tasks if task.fingerprint in stored}
     missing = [task for task in tasks if task.id not in kept]
     first = {task.fingerprint: task for task in reversed(missing)}
     with stage.progress(len(tasks)) as bar:
