@@ -15,7 +15,7 @@ export DVC_NO_ANALYTICS = 1
 export DVC_SITE_CACHE_DIR = .cache/dvc
 export MLFLOW_DISABLE_TELEMETRY = true
 .DEFAULT_GOAL := help
-.PHONY: help repro test check params plan doctor fetch ui review bench tiny tiny-card lock clean
+.PHONY: help repro test check params plan doctor fetch ui review bench cache verify tiny tiny-card lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -60,6 +60,12 @@ review: $(READY) ## judge the pictures of SOURCE=… by eye, as REVIEWER=…, on
 
 bench: $(READY) ## measure the stages' throughput
 	@$(RUN) -m pytest tests/bench --benchmark-enable --benchmark-only -q -s -p no:cacheprovider
+
+cache: $(READY) ## what is stored and reused; PRUNE=30d or PRUNE=2GB names what could go, YES=1 deletes it (KIND=… only that)
+	@$(RUN) -m t2ibench.cache $(if $(PRUNE),--prune "$(PRUNE)") $(if $(KIND),--kind "$(KIND)") $(if $(YES),--yes)
+
+verify: $(READY) ## make SAMPLE=50 of the recorded images of each source again, and compare them
+	@$(RUN) -m t2ibench.verify --sample $(or $(SAMPLE),50)
 
 tiny: $(READY) ## train the bundled models again, from the first scene on; hours on two cores
 	@$(RUN) -m t2ibench.tiny.recipe all

@@ -21,3 +21,8 @@ def cache() -> Path:
 def timing_file(stage: str, cell: str) -> Path:
     """Where a stage's clock of one cell is kept."""
     return cache() / "timings" / stage / f"{cell.replace('/', '-')}.json"
+
+
+def lock_file(stage: str, cell: str) -> Path:
+    """What a process holds while it works on a stage's cell."""
+    return cache() / "locks" / f"{stage}-{cell.replace('/', '-')}.lock"

@@ -125,7 +125,7 @@ def _run(name: str, run: Callable[[Stage], None], cells: Callable[[config.Params
 @contextmanager
 def _lock(name: str, cell: str) -> Iterator[None]:
     """One process at a time works on a cell: a killed `dvc` leaves its child running, and a second would pay twice."""
-    path = paths.cache() / "locks" / f"{name}-{cell.replace('/', '-')}.lock"
+    path = paths.lock_file(name, cell)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:
