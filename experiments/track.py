@@ -17,9 +17,8 @@ def run(stage: Stage) -> None:
     params = stage.params.model_dump()
     settings: Settings = stage.build()
     tags = {"study": params["study"]["name"], "models": params["models"]["name"],
-            "hardware": params["hardware"]["name"], "mlflow.source.git.commit": _revision(),
-            "dvc.experiment": os.environ.get("DVC_EXP_NAME", "workspace")}
-    runs = collect(Path(), params, paths.cache() / "timings", tags)
+            "mlflow.source.git.commit": _revision(), "dvc.experiment": os.environ.get("DVC_EXP_NAME", "workspace")}
+    runs = collect(Path(), params, paths.timings(), tags)
     new = publish(runs, settings.experiment, settings.uri, paths.root())
     print(f"track: {new} new runs of {len(runs)} in {address(settings.uri, paths.root())}")
 

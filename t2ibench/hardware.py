@@ -19,12 +19,12 @@ SLACK = 0.9
 class Hardware:
     """A machine.
 
-    threads: CPU threads a stage uses, 0 for all cores; memory_gb: the device memory, in 10^9 bytes, that the batch
-    sizes are meant for, 0 where that was not asked; batch_size: images per forward, by stage; channels_last, compile:
-    memory layout and torch.compile of the network that draws.
+    name: also of its folder below .cache/timings; threads: CPU threads a stage uses, 0 for all cores; memory_gb: the
+    device memory, in 10^9 bytes, that the batch sizes are meant for, 0 where that was not asked; batch_size: images per
+    forward, by stage; channels_last, compile: memory layout and torch.compile of the network that draws.
     """
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     device: Literal["cpu", "cuda", "auto"]
     dtype: Literal["float32", "float16", "bfloat16"]
     threads: Annotated[int, Field(ge=0)] = 0

@@ -11,10 +11,11 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from t2ibench.hardware import Hardware, repeatable, scaled
-from t2ibench.harness import timing
+from t2ibench.harness import config, timing
 from t2ibench.records import read_json
 
-CONF = Path(__file__).parents[1] / "conf" / "hardware"
+ROOT = Path(__file__).parents[1]
+CONF = ROOT / "conf" / "hardware"
 PROFILES = sorted(path.stem for path in CONF.glob("*.yaml"))
 SIZES = {"images": 4, "deblur": 2, "filter": 1}
 
@@ -100,10 +101,11 @@ def test_a_reading_names_the_device_and_the_batch_size_that_was_used(tmp_path: P
     clock.lap(8)
     clock.smaller(4)
     clock.lap(4)
-    timing.save(path, clock, "images", "sd-llm", profile("cpu"))
+    timing.save(path, clock, "images", "sd-llm", config.load(folder=ROOT))
     reading = read_json(path)
     assert (reading["batch_size_planned"], reading["batch_size"], reading["dtype"]) == (16, 4, "float32")
-    assert (reading["hardware"], reading["images"]) == ("cpu", 12)
+    assert (reading["hardware"], reading["images"], reading["models"]) == ("cpu", 12, "tiny")
+    assert {"engine": "sd", "steps": 12, "size": 64}.items() <= reading["settings"].items()
     assert reading["device"] not in ("", "x86_64"), "the processor's own name"
     if not torch.cuda.is_initialized():
         assert reading["driver"] is None
@@ -111,7 +113,7 @@ def test_a_reading_names_the_device_and_the_batch_size_that_was_used(tmp_path: P
 
 
 def test_a_stage_without_batches_has_no_batch_size(tmp_path: Path) -> None:
-    timing.save(tmp_path / "reading.json", timing.Clock(), "compare", "", profile("cpu"))
+    timing.save(tmp_path / "reading.json", timing.Clock(), "compare", "", config.load(folder=ROOT))
     assert read_json(tmp_path / "reading.json")["batch_size"] is None
 
 

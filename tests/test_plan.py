@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 import yaml
 
-from t2ibench.harness import config
+from t2ibench.harness import config, timing
 from t2ibench.harness.items import ItemCache
-from t2ibench.harness.timing import Clock
 from t2ibench.images import fingerprint, plan
 from t2ibench.pictures import encode_png
 from t2ibench.plan import costs, counting, speeds, table
@@ -167,16 +166,22 @@ def test_a_retired_model_stands_in_the_way_and_the_rest_is_still_planned(workspa
     assert "sd-caption" in done.stdout
 
 
-def reading(rate: float, **more: Any) -> dict[str, Any]:
-    return {"stage": "images", "cell": FIRST, "hardware": "cpu", "device": "a processor", "driver": None,
-            "images_per_second": rate, "models": "tiny"} | more
+def record(name: str, rate: float | None, hardware: str = "cpu", **more: Any) -> dict[str, Any]:
+    """Writes the reading of a cell as the params of now make it, but for what `more` says."""
+    row = {"stage": "images", "cell": FIRST, "hardware": hardware, "device": "a processor", "driver": None,
+           "images_per_second": rate, "models": "tiny", "dtype": "float32", "threads": 0,
+           "settings": timing.settings(small(), "images", FIRST)} | more
+    write_json(Path(f".cache/timings/{hardware}/images/{name}.json"), row)
+    return row
 
 
 def test_time_is_from_the_clock_of_the_same_hardware_and_models_or_an_estimate_with_its_basis(workspace: Path) -> None:
     params = small()
-    for name, row in {"a": reading(4.0), "b": reading(9.0, hardware="t4"), "c": reading(9.0, models="hub"),
-                      "d": reading(9.0, images_per_second=None)}.items():
-        write_json(Path(f".cache/timings/images/{name}.json"), row)
+    record("a", 4.0)
+    record("a", 9.0, "t4")
+    record("c", 9.0, models="hub")
+    record("d", None)
+    record("e", 9.0, dtype="bfloat16")
     rows = speeds.readings(params, "")
     assert speeds.speed(params, "images", FIRST, rows) == speeds.Speed(4.0, "recorded, on a processor")
     assert "another cell" in speeds.speed(params, "images", "sd-caption", rows).basis
@@ -184,19 +189,66 @@ def test_time_is_from_the_clock_of_the_same_hardware_and_models_or_an_estimate_w
     assert "estimate" in speeds.speed(params, "filter", FIRST, rows).basis
 
 
+def test_each_hardware_has_its_own_clock(workspace: Path) -> None:
+    record("a", 4.0, "t4")
+    record("a", 16.0, "rtx3090")
+    found = {name: speeds.readings(small(f"hardware.name={name}"), "")[0]["images_per_second"]
+             for name in ("t4", "rtx3090")}
+    assert found == {"t4": 4.0, "rtx3090": 16.0}
+
+
+@pytest.mark.parametrize(("overrides", "speed", "words"), [
+    (["images.sd.steps=48"], 1.0, "recorded at 24 network passes an image, scaled to 96, on a processor"),
+    (["images.sd.guidance=1"], 8.0, "recorded at 24 network passes an image, scaled to 12, on a processor"),
+    (["images.sd.scheduler=heun"], 2.0, "recorded at 24 network passes an image, scaled to 48, on a processor"),
+    (["images.sd.guidance=5"], 4.0, "recorded, on a processor"),
+    (["filter.quality.black_below=0.03"], 4.0, "recorded, on a processor"),
+])
+def test_a_reading_of_other_steps_is_scaled_by_the_networks_passes_and_says_so(
+    workspace: Path, overrides: list[str], speed: float, words: str
+) -> None:
+    record("a", 4.0)
+    params = small(*overrides)
+    found = speeds.speed(params, "images", FIRST, speeds.readings(params, ""))
+    assert (found.images_per_second, found.basis) == (speed, words)
+
+
+def test_a_reading_of_a_published_network_is_scaled_with_its_decoder(workspace: Path) -> None:
+    twelve, fifty = (small("images.sd.weights=hub://sd15", f"images.sd.steps={steps}") for steps in (12, 50))
+    record("a", 4.0, settings=timing.settings(twelve, "images", FIRST))
+    found = speeds.speed(fifty, "images", FIRST, speeds.readings(fifty, ""))
+    assert found.images_per_second == pytest.approx(4.0 * (0.8 * 24 + 2.5) / (0.8 * 100 + 2.5))
+
+
+@pytest.mark.parametrize("override", ["images.sd.size=128", "images.sd.weights=tiny://standin", "hardware.threads=1"])
+def test_a_reading_of_other_pictures_or_another_network_is_refused(workspace: Path, override: str) -> None:
+    record("a", 4.0)
+    params = small(override)
+    assert "estimate" in speeds.speed(params, "images", FIRST, speeds.readings(params, "")).basis
+
+
+def test_a_cell_of_the_same_settings_counts_before_its_own_of_others(workspace: Path) -> None:
+    record("a", 4.0, settings=timing.settings(small("images.sd.steps=6"), "images", FIRST))
+    record("b", 3.0, cell="sd-caption")
+    params = small()
+    assert speeds.speed(params, "images", FIRST, speeds.readings(params, "")).basis == (
+        "recorded in another cell, on a processor")
+
+
 def test_another_card_of_the_same_profile_is_another_device(workspace: Path) -> None:
-    row = reading(4.0, hardware="cpu", device="NVIDIA L4", driver="570")
-    write_json(Path(".cache/timings/images/a.json"), row)
+    row = record("a", 4.0, device="NVIDIA L4", driver="570")
     assert speeds.readings(small(), "NVIDIA L4") == [row]
     assert speeds.readings(small(), "Tesla T4") == []
 
 
 def test_a_damaged_reading_is_no_reading(workspace: Path) -> None:
-    path = Path(".cache/timings/images/a.json")
+    path = Path(".cache/timings/cpu/images/a.json")
     path.parent.mkdir(parents=True)
     path.write_text("{")
     assert speeds.readings(small(), "") == []
-    assert Clock().reading()["images_per_second"] is None
+    record("a", 4.0, settings=None)
+    assert speeds.readings(small(), "") == []
+    assert timing.Clock().reading()["images_per_second"] is None
 
 
 def test_published_models_are_estimated_from_their_operations(workspace: Path) -> None:

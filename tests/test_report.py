@@ -20,6 +20,8 @@ from PIL import Image
 
 from t2ibench.compare import AVERAGE
 from t2ibench.errors import ConfigError, MissingError
+from t2ibench.harness import config, paths
+from t2ibench.harness.timing import Clock, save
 from t2ibench.pictures import encode_png
 from t2ibench.records import (
     CLASSES,
@@ -40,6 +42,7 @@ from t2ibench.report.grid import grids, sample_grid
 from t2ibench.report.page import build, figures
 from t2ibench.weights import locate
 
+ROOT = Path(__file__).parents[1]
 SOURCES = ("sd-llm", "dalle3-llm")
 SECTIONS = ["ran", "pipeline", "preview", "funnel", "tables", "pairs", "confusion", "failures", "segmentation", "audit"]
 
@@ -513,6 +516,33 @@ def test_hardware_of_several_names_stands_side_by_side(tmp_path: Path) -> None:
     page = Page(timing.build(rows))
     assert "Tesla T4" in page.text and "NVIDIA GeForce RTX 3090" in page.text
     assert timing.build(rows) == timing.build(timing.read([tmp_path]))
+
+
+def test_two_hardware_values_of_one_study_stand_side_by_side_without_a_folder_being_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    for hardware, device, speed in (("t4", "Tesla T4", 4.0), ("rtx3090", "NVIDIA GeForce RTX 3090", 16.0)):
+        params = config.load([f"hardware.name={hardware}"], folder=ROOT)
+        path = paths.timing_file(hardware, "images", "sd-llm")
+        clock = Clock()
+        clock.laps = [(0.0, 8), (8 / speed, 8)]
+        save(path, clock, "images", "sd-llm", params)
+        write_json(path, read_json(path) | {"device": device})
+    timing.main([])
+    page = Page(timing.OUT.read_text())
+    assert "Tesla T4" in page.text and "NVIDIA GeForce RTX 3090" in page.text
+    rows = timing.by_stage(timing.read([tmp_path / ".cache/timings"]))
+    assert {row["hardware"]: row["images_per_second"] for row in rows} == {"t4": 4.0, "rtx3090": 16.0}
+
+
+def test_a_folder_of_another_machine_replaces_what_was_timed_on_the_same_hardware(tmp_path: Path) -> None:
+    reading(tmp_path / "here/cpu", "images", "sd-llm", seconds=6.0)
+    reading(tmp_path / "here/cpu", "prompts", "llm", seconds=1.0)
+    reading(tmp_path / "copied", "images", "sd-llm", seconds=2.0)
+    rows = timing.read([tmp_path / "here", tmp_path / "copied"])
+    assert [(row["stage"], row["seconds"]) for row in rows] == [("prompts", 1.0), ("images", 2.0)]
 
 
 def test_a_stages_rate_weighs_its_cells_by_their_images(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_stage_writes_its_out_and_its_clock_beside_it(workspace: Path) -> None
     code, said = finish(workspace, "experiments.prompts", "llm")
     assert code == 0, said
     assert len(read_rows(workspace / "data/prompts/llm/prompts.jsonl", Prompt)) == 100
-    assert (workspace / ".cache/timings/prompts/llm.json").is_file()
+    assert (workspace / ".cache/timings/cpu/prompts/llm.json").is_file()
     assert not list((workspace / "data").rglob("*timing*"))
 
 
@@ -147,7 +147,7 @@ def test_a_run_that_made_nothing_keeps_the_reading_of_the_run_that_did(tmp_path:
     busy, idle = timing.Clock(), timing.Clock()
     busy.lap(5)
     idle.reused = 5
-    timing.save(path, busy, "images", "sd-llm", stage.params.hardware)
+    timing.save(path, busy, "images", "sd-llm", stage.params)
     before = path.read_bytes()
-    timing.save(path, idle, "images", "sd-llm", stage.params.hardware)
+    timing.save(path, idle, "images", "sd-llm", stage.params)
     assert path.read_bytes() == before

@@ -1,9 +1,12 @@
 """track: every cell has its run, once; a server that is down or a killed publication loses nothing."""
 
+import base64
 import http.client
+import json
 import shutil
 import sqlite3
 import threading
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,14 +16,14 @@ from typing import Any
 import pytest
 from fake_workspace import make_params
 from mlflow import MlflowClient
-from tracked import free_port, make_published, runs_of, start_ui
+from tracked import free_port, make_published, runs_of, start_ui, write_reading
 
 from t2ibench.errors import MissingError
 from t2ibench.records import Sample, read_json, write_json
 from t2ibench.track import CellRun, store
 from t2ibench.track.collect import collect
-from t2ibench.track.measures import drawn_by, timings
-from t2ibench.track.mlflow import ENTRY, publish
+from t2ibench.track.measures import clocks, drawn_by, timings
+from t2ibench.track.mlflow import ENTRY, newest, publish
 from t2ibench.track.view import TAG, TAG_LENGTH, views
 
 EXPERIMENT = "study"
@@ -72,11 +75,13 @@ def test_a_cell_says_which_model_drew_in_place_of_which() -> None:
 
 def test_a_variant_that_restores_nothing_has_a_speed_all_the_same(tmp_path: Path) -> None:
     for stage, speed in (("images", 4.0), ("filter", 4.0), ("deblur", None), ("evaluate", 2.0)):
-        write_json(tmp_path / stage / "a.json", {"images_per_second": speed, "seconds": 1.0, "peak_memory_mb": 1.0})
+        write_reading(tmp_path, "cpu", stage, "a", speed)
     cells = dict.fromkeys(("images", "filter", "deblur", "evaluate"), "a")
-    assert timings(tmp_path, cells)["images_per_second"] == 1.0
-    (tmp_path / "images/a.json").unlink()
-    assert "images_per_second" not in timings(tmp_path, cells)
+    assert timings(clocks(tmp_path / "timings/cpu", cells))["images_per_second"] == 1.0
+    write_reading(tmp_path, "cpu", "images", "a", None, images=0, reused=8)
+    found = timings(clocks(tmp_path / "timings/cpu", cells))
+    assert "images_per_second" not in found
+    assert "seconds/images" not in found, "taken from the cache: not this hardware's work"
 
 
 def test_a_run_holds_what_a_reader_compares(workspace: Path, runs: list[CellRun]) -> None:
@@ -147,6 +152,69 @@ def test_another_result_is_another_run_and_the_view_shows_it_in_place_of_the_old
     assert publish(runs_of(workspace, params), EXPERIMENT, None, workspace) == 1
     assert len(published(local(workspace))) == 5
     assert MlflowClient(local(workspace)).get_experiment_by_name(EXPERIMENT).tags[f"{TAG}cells"] != before
+
+
+CARDS = {"t4": ("Tesla T4", "535"), "rtx3090": ("NVIDIA GeForce RTX 3090", "550")}
+
+
+def on_card(root: Path, params: dict[str, Any], name: str, speed: float) -> dict[str, Any]:
+    """The params of the same study on that card, after the card has timed every stage."""
+    device, driver = CARDS[name]
+    for source in params["sources"]:
+        for stage, cells in (("images", [source]), ("filter", [source]), ("deblur", CELLS), ("evaluate", CELLS)):
+            for cell in cells:
+                write_reading(root, name, stage, cell.replace("/", "-"), speed, device=device, driver=driver)
+    return params | {"hardware": params["hardware"] | {"name": name}}
+
+
+def test_the_same_results_timed_on_two_cards_are_two_runs_of_a_cell_that_the_ui_compares(
+    workspace: Path, params: dict[str, Any]
+) -> None:
+    for name, speed in (("t4", 4.0), ("rtx3090", 16.0)):
+        found = runs_of(workspace, on_card(workspace, params, name, speed))
+        assert publish(found, EXPERIMENT, None, workspace) == 4
+        assert publish(found, EXPERIMENT, None, workspace) == 0
+    runs = {(run.data.tags["source"], run.data.tags["variant"], run.data.tags["hardware"]): run
+            for run in published(local(workspace))}
+    assert len(runs) == 8
+    old, new = (runs["sd-llm", "base", name] for name in ("t4", "rtx3090"))
+    assert old.data.metrics["accuracy"] == new.data.metrics["accuracy"]
+    assert (old.data.metrics["images_per_second"], new.data.metrics["images_per_second"]) == (1.0, 4.0)
+    assert (old.data.tags["device"], old.data.tags["driver"]) == ("Tesla T4", "535")
+    assert (old.info.run_name, new.info.run_name) == ("sd-llm/base", "sd-llm/base on rtx3090")
+    _, shown = newest(local(workspace), EXPERIMENT)
+    assert len(shown) == 8
+    assert {old.info.run_id, new.info.run_id} < set(shown)
+    cells_view = MlflowClient(local(workspace)).get_experiment_by_name(EXPERIMENT).tags[f"{TAG}cells"]
+    assert all(number in unpacked(cells_view)["searchFilter"] for number in shown)
+
+
+def unpacked(tag: str) -> dict[str, Any]:
+    """The view that a tag holds."""
+    found = json.loads(zlib.decompress(base64.b64decode(tag.removeprefix("deflate;"))))
+    return dict(found)
+
+
+def test_another_card_with_other_settings_is_not_set_beside_this_one(workspace: Path, params: dict[str, Any]) -> None:
+    publish(runs_of(workspace, on_card(workspace, params, "t4", 4.0)), EXPERIMENT, None, workspace)
+    other = on_card(workspace, params, "rtx3090", 16.0)
+    other["images"] = other["images"] | {"sd": other["images"]["sd"] | {"steps": 50}}
+    publish(runs_of(workspace, other), EXPERIMENT, None, workspace)
+    _, shown = newest(local(workspace), EXPERIMENT)
+    steps = {run.data.params["images.steps"] for run in published(local(workspace)) if run.info.run_id in shown}
+    assert (len(shown), steps) == (4, {"50"})
+
+
+def test_a_run_that_was_published_before_its_clocks_were_read_is_published_with_them(
+    workspace: Path, params: dict[str, Any]
+) -> None:
+    elsewhere = params | {"hardware": params["hardware"] | {"name": "t4"}}
+    assert publish(runs_of(workspace, elsewhere), EXPERIMENT, None, workspace) == 4
+    assert all("images_per_second" not in run.data.metrics for run in published(local(workspace)))
+    assert publish(runs_of(workspace, on_card(workspace, params, "t4", 4.0)), EXPERIMENT, None, workspace) == 4
+    client = MlflowClient(local(workspace))
+    _, shown = newest(local(workspace), EXPERIMENT)
+    assert [client.get_run(number).data.metrics["images_per_second"] for number in shown] == [1.0] * 4
 
 
 def test_a_publication_that_was_cut_off_is_made_whole_once(workspace: Path, runs: list[CellRun]) -> None:

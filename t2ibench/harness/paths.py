@@ -18,9 +18,14 @@ def cache() -> Path:
     return root() / ".cache"
 
 
-def timing_file(stage: str, cell: str) -> Path:
-    """Where a stage's clock of one cell is kept."""
-    return cache() / "timings" / stage / f"{cell.replace('/', '-')}.json"
+def timings() -> Path:
+    """The folder of the clocks' readings, one sub-folder per hardware."""
+    return cache() / "timings"
+
+
+def timing_file(hardware: str, stage: str, cell: str) -> Path:
+    """Where the clock of one cell of a stage is kept, of the hardware of that name. cell: "" where there is but one."""
+    return timings() / hardware / stage / f"{cell.replace('/', '-') or 'all'}.json"
 
 
 def lock_file(stage: str, cell: str) -> Path:

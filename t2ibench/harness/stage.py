@@ -118,8 +118,7 @@ def _run(name: str, run: Callable[[Stage], None], cells: Callable[[config.Params
     with _lock(name, cell):
         stage = Stage(name, cell, params)
         run(stage)
-        timing.save(paths.timing_file(name, cell or "all"), stage.clock, name, cell, params.hardware,
-                    params.models.name)
+        timing.save(paths.timing_file(params.hardware.name, name, cell), stage.clock, name, cell, params)
 
 
 @contextmanager

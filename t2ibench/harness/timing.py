@@ -2,7 +2,8 @@
 
 Steady state leaves out the first batch (loading, warm-up, compilation), and the first of every new batch size. A GPU
 works behind the program's back, so a lap waits for it. A clock's reading is never part of a DVC out: it goes to
-`.cache/timings/`, from where `track` takes it to MLflow.
+`.cache/timings/<hardware>/`, from where `track` takes it to MLflow: several hardware values of one study stand side by
+side, and none overwrites another's clocks.
 """
 
 import platform
@@ -12,8 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from t2ibench.hardware import Hardware
+from t2ibench.harness.config import Params
 from t2ibench.records import write_json
+
+DECIDE = ("weights", "detector", "server", "steps", "server_steps", "guidance", "server_guidance", "scheduler", "size",
+          "image_size", "tile", "overlap")
+"""Settings of engines on which the seconds of an image depend; a threshold is none."""
 
 
 class Clock:
@@ -85,16 +90,32 @@ def _processor() -> str:
     return next(iter(names), "") or platform.processor() or platform.machine()
 
 
-def save(path: Path, clock: Clock, stage: str, cell: str, hardware: Hardware, models: str = "tiny") -> None:
+def settings(params: Params, stage: str, cell: str) -> dict[str, Any]:
+    """What decides the speed of a cell beside the hardware: its engine's name, the settings of DECIDE, and the size of
+    the pictures in pixels. {} for a stage that no image goes through."""
+    if stage not in ("images", "filter", "deblur", "evaluate"):
+        return {}
+    name, _, variant = cell.partition("/")
+    source = params.sources[name]
+    engine = {"images": source.images, "deblur": params.variants[variant].deblur if variant else ""}.get(stage, "")
+    section: dict[str, dict[str, Any]] = getattr(params, stage)
+    nodes = {"": section[engine]} if engine else {f"{key}.": node for key, node in section.items()}
+    found = {f"{prefix}{key}": node[key] for prefix, node in nodes.items() for key in DECIDE if key in node}
+    return {"engine": engine, "size": params.images[source.images].get("size")} | found
+
+
+def save(path: Path, clock: Clock, stage: str, cell: str, params: Params) -> None:
     """Writes a reading. A run that made nothing new keeps the reading of the run that did.
 
     batch_size: images per forward of the stage, as planned and as used (smaller where memory was short); null for a
-    stage without one.
+    stage without one. settings: as above.
     """
     reading = clock.reading()
     if not reading["images"] and path.is_file():
         return
+    hardware = params.hardware
     planned = hardware.settled().batch_size.get(stage)
     write_json(path, reading | device() | {
-        "stage": stage, "cell": cell, "hardware": hardware.name, "models": models, "dtype": hardware.dtype,
+        "stage": stage, "cell": cell, "hardware": hardware.name, "models": params.models.name, "dtype": hardware.dtype,
+        "threads": hardware.threads, "settings": settings(params, stage, cell),
         "batch_size": clock.batch_size or planned, "batch_size_planned": planned, "peak_memory_mb": peak_memory_mb()})

@@ -1,7 +1,9 @@
 """Images per second of a stage: what the stages' clocks recorded on this hardware, else a stated estimate.
 
-A recorded rate counts where hardware, models and, if both are known, the device's own name are those of now. The
-estimates are rules of thumb, right within a factor of three: operations of one image over what the device does.
+A recorded rate counts where hardware, models, dtype and, if both are known, the device's own name are those of now, and
+the engine and its settings are. Where the number of network passes alone is another (steps, guidance), it is scaled by
+it, and the basis says so; where anything else differs that decides speed, it does not count. The estimates are rules of
+thumb, right within a factor of three: operations of one image over what the device does.
 """
 
 from collections.abc import Sequence
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from t2ibench.errors import MissingError
-from t2ibench.harness import config, paths
+from t2ibench.harness import config, paths, timing
 from t2ibench.plan.counting import live
 from t2ibench.records import read_json
 
@@ -48,16 +50,17 @@ class Speed:
 
 
 def readings(params: config.Params, device: str) -> list[dict[str, Any]]:
-    """The clocks' readings on this hardware with these models that hold a rate. device: its name, "" where unknown.
+    """The clocks' readings of this hardware, models and dtype that hold a rate. device: its name, "" where unknown.
 
-    A reading that does not name its models is of the bundled ones. Damaged readings are left out: they decide nothing.
+    Damaged readings, and those that do not say what they timed, are left out: they decide nothing.
     """
-    found = []
-    for path in sorted((paths.cache() / "timings").glob("*/*.json")):
+    found, hardware = [], params.hardware
+    now = {"models": params.models.name, "dtype": hardware.dtype, "threads": hardware.threads}
+    for path in sorted((paths.timings() / hardware.name).glob("*/*.json")):
         row = _reading(path)
-        same = row.get("hardware") == params.hardware.name and row.get("models", "tiny") == params.models.name
         elsewhere = device and row.get("driver") is not None and row.get("device") != device
-        if same and not elsewhere and isinstance(row.get("images_per_second"), int | float):
+        told = isinstance(row.get("images_per_second"), int | float) and isinstance(row.get("settings"), dict)
+        if told and not elsewhere and all(row.get(key) == value for key, value in now.items()):
             found.append(row)
     return found
 
@@ -71,26 +74,58 @@ def _reading(path: Path) -> dict[str, Any]:
 
 
 def speed(params: config.Params, stage: str, cell: str, rows: Sequence[dict[str, Any]]) -> Speed:
-    """The speed of a cell: its own reading, else the mean of its stage's (same engine first), else an estimate."""
+    """The speed of a cell: its own reading, else the mean of cells that did the same work, else one or the other scaled
+    to the number of network passes, else an estimate."""
     if stage == "images" and live(params.images[params.sources[cell].images]):
         return Speed(None, "an API: no device time")
+    now = timing.settings(params, stage, cell)
     of_stage = [row for row in rows if row.get("stage") == stage]
-    own = [row for row in of_stage if row.get("cell") == cell]
-    like = [row for row in of_stage if _engine(params, stage, str(row.get("cell"))) == _engine(params, stage, cell)]
-    for chosen, words in ((own, "recorded"), (like, "recorded in another cell")):
-        if chosen:
-            seconds = sum(1 / max(row["images_per_second"], 1e-9) for row in chosen) / len(chosen)
-            return Speed(1 / seconds, f"{words}, on {chosen[0].get('device') or params.hardware.name}")
+    works = [(row, work) for row in of_stage if (work := _times(row["settings"], now)) is not None]
+    same = [(row, work) for row, work in works if work == 1]
+    for pool in (same, works):
+        own = [(row, work) for row, work in pool if row.get("cell") == cell]
+        if chosen := own or pool:
+            seconds = sum(work / max(row["images_per_second"], 1e-9) for row, work in chosen) / len(chosen)
+            return Speed(1 / seconds, _basis(params, chosen, bool(own), now))
     return _estimate(params, stage, cell)
 
 
-def _engine(params: config.Params, stage: str, cell: str) -> str | None:
-    """What makes the speed of cells alike: the engine of images and deblur; None for a cell that is not of now."""
-    source, _, variant = cell.partition("/")
-    if source not in params.sources or (variant and variant not in params.variants):
+def _basis(params: config.Params, chosen: Sequence[tuple[dict[str, Any], float]], own: bool,
+           now: dict[str, Any]) -> str:
+    """Where a recorded speed is from, and, where it was of another number of network passes, of how many."""
+    words = "recorded" if own else "recorded in another cell"
+    then = sorted({passes(row["settings"]) for row, work in chosen if work != 1})
+    if then:
+        words += f" at {' and '.join(map(str, then))} network passes an image, scaled to {passes(now)}"
+    return f"{words}, on {chosen[0][0].get('device') or params.hardware.name}"
+
+
+def passes(settings: dict[str, Any]) -> int:
+    """How often the network that draws sees an image: twice a step with guidance, and twice a step of Heun's method."""
+    steps = settings.get("steps") or settings.get("server_steps") or 0
+    guidance = settings.get("guidance", settings.get("server_guidance")) or 0
+    return int(steps) * (2 if guidance > 1 else 1) * (2 if settings.get("scheduler") == "heun" else 1)
+
+
+def _times(then: dict[str, Any], now: dict[str, Any]) -> float | None:
+    """How many times the work of an image `then` an image has `now`; None where passes are not all that differs, for
+    no rule of ours carries the speed of one network, or of one size of pictures, over to another."""
+    if _apart_from_passes(then) != _apart_from_passes(now):
         return None
-    return {"images": params.sources[source].images,
-            "deblur": params.variants[variant].deblur if variant else ""}.get(stage, stage)
+    if passes(then) == passes(now):
+        return 1.0
+    return _drawing(now) / max(_drawing(then), 1e-9)
+
+
+def _apart_from_passes(settings: dict[str, Any]) -> dict[str, Any]:
+    counted = ("steps", "server_steps", "guidance", "server_guidance", "scheduler")
+    return {key: value for key, value in settings.items() if key not in counted}
+
+
+def _drawing(settings: dict[str, Any]) -> float:
+    """The work of an image: tera-operations at the native size for the networks that are listed, else passes alone."""
+    step, decoder, _ = NETWORK.get(str(settings.get("weights")), (1.0, 0.0, 0))
+    return step * passes(settings) + decoder
 
 
 def _estimate(params: config.Params, stage: str, cell: str) -> Speed:
@@ -117,6 +152,4 @@ def _work(params: config.Params, stage: str, cell: str) -> float | None:
         return RESTORMER * (size / 512) ** 2
     if node.get("weights") not in NETWORK:
         return None
-    step, decoder, native = NETWORK[node["weights"]]
-    passes = 2 if node.get("guidance", 0) > 1 else 1
-    return float((step * passes * node["steps"] + decoder) * (size / native) ** 2)
+    return _drawing(node) * float(size / NETWORK[node["weights"]][2]) ** 2

@@ -2,9 +2,9 @@
 
     python -m t2ibench.report.timing [FOLDER ...]    -> data/timing/index.html
 
-A FOLDER holds readings of the stages' clocks, `<stage>/<cell>.json`; by default it is `.cache/timings`. Folders that
-were copied from other machines stand beside it, by the name of their hardware. Clocks differ between two honest runs,
-so nothing of this is in data/report or in any other out.
+A FOLDER holds readings of the stages' clocks, `<hardware>/<stage>/<cell>.json` or `<stage>/<cell>.json`; by default it
+is `.cache/timings`, in which the hardware values of a study stand side by side. Folders that were copied from other
+machines add theirs. Clocks differ between two honest runs, so nothing of this is in data/report or in any other out.
 """
 
 import os
@@ -23,11 +23,14 @@ OUT = Path("data/timing/index.html")
 
 
 def read(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """All readings, in flow order, then by cell and hardware; `share` is added: of the seconds of its hardware.
+    """All readings, in flow order, then by cell and hardware; `share` is added: of the seconds of its hardware. Of a
+    cell that several folders timed on one hardware, the last one's reading.
 
     Raises MissingError where there is none, or a file is not a reading.
     """
-    rows = [_reading(path) for folder in folders for path in sorted(folder.glob("*/*.json"))]
+    read = [_reading(path) for folder in folders for depth in ("*/*.json", "*/*/*.json")
+            for path in sorted(folder.glob(depth))]
+    rows = list({(row["stage"], row["cell"], row["hardware"]): row for row in read}.values())
     if not rows:
         raise MissingError(f"no stage has been timed in {', '.join(map(str, folders))}", "make repro")
     whole: dict[str, float] = {}

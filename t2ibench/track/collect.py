@@ -10,9 +10,9 @@ import yaml
 
 from t2ibench.errors import MissingError
 from t2ibench.records import Sample, digest, read_json, read_rows
-from t2ibench.track import CellRun, measures
+from t2ibench.track import SETTINGS, CellRun, measures
 
-HOLDS = 2
+HOLDS = 3
 """Part of every entry: goes up when runs get to hold something else, so that the next publication brings it."""
 
 COLOURS = ("#1f77b4", "#aec7e8", "#ff7f0e", "#ffbb78", "#2ca02c", "#98df8a", "#d62728", "#ff9896", "#9467bd", "#c5b0d5",
@@ -24,7 +24,11 @@ SAMPLES = 3
 
 
 def collect(root: Path, params: Mapping[str, Any], timings: Path, tags: Mapping[str, str]) -> list[CellRun]:
-    """One CellRun per cell. root: the workspace; timings: the folder of the clocks' readings; tags: of every run.
+    """One CellRun per cell. root: the workspace; timings: the folder of the clocks' readings, of all hardware; tags: of
+    every run.
+
+    A run is of the hardware that params.yaml names, and takes its clocks: the same results timed on another hardware
+    are another run. So is a run whose clocks were not read yet when it was published.
 
     Raises MissingError where a result is absent, damaged or of another study.
     """
@@ -58,18 +62,23 @@ def _cell(root: Path, params: Mapping[str, Any], lock: Mapping[str, Any], compar
                  (source, variant, "all")), None)
     cells = {"prompts": params["sources"][source]["prompts"], "images": source, "filter": source,
              "deblur": name, "evaluate": name}
+    clocks = measures.clocks(timings / params["hardware"]["name"], cells)
     stages = {stage: f"{stage}@{cell.replace('/', '-')}" for stage, cell in cells.items()}
     locked = {stage: lock.get(stage) for stage in stages.values()}
     try:
         figures = measures.metrics(filtered, result, rows, pair, params["study"]["classes"])
     except (KeyError, TypeError) as error:
         raise MissingError(f"the results of {name} are not of this version ({error!r})", "dvc repro") from None
+    settings, hardware = _settings(params, source, variant), params["hardware"]["name"]
+    said = {"filter": filtered, "result": result, "rows": rows}
     return CellRun(
         name=name,
-        entry=digest({"holds": HOLDS, "lock": locked, "filter": filtered, "result": result, "rows": rows}),
-        tags={**tags, "source": source, "variant": variant, **measures.verdicts(rows), **measures.drawn_by(kept)},
-        params=_settings(params, source, variant),
-        metrics=figures | measures.timings(timings, cells),
+        entry=digest({"holds": HOLDS, "lock": locked, "hardware": hardware, "timed": sorted(clocks), **said}),
+        tags={**tags, "source": source, "variant": variant, "hardware": hardware, **measures.devices(clocks),
+              **measures.verdicts(rows), **measures.drawn_by(kept),
+              SETTINGS: digest({"models": params["models"]["name"], "cell": name, "settings": settings})},
+        params=settings,
+        metrics=figures | measures.timings(clocks),
         datasets=_datasets(lock, stages),
         pictures=_pictures(root, source, variant),
         samples=_samples(root / "data/deblur" / name, kept, params["study"]["classes"]),

@@ -51,18 +51,23 @@ def _segmentation(masks: Row, classes: Sequence[str]) -> dict[str, float | None]
         f"segmentation_right/{name}": masks["per_class"][name]["fraction_right"] for name in classes}
 
 
-def timings(folder: Path, cells: Mapping[str, str]) -> dict[str, float]:
-    """`<figure>/<stage>` of every stage whose clock was read on this machine; cells: {stage: its cell}.
+def clocks(folder: Path, cells: Mapping[str, str]) -> dict[str, Row]:
+    """{stage: the reading of its clock}; folder: of one hardware's clocks; cells: {stage: its cell}.
+
+    A stage that took all of its images from the cache has none: the seconds are not those of this hardware.
+    """
+    paths = {stage: folder / stage / f"{cell.replace('/', '-')}.json" for stage, cell in cells.items()}
+    read = {stage: read_json(path) for stage, path in paths.items() if path.is_file()}
+    return {stage: row for stage, row in read.items() if row.get("images") or not row.get("reused")}
+
+
+def timings(clocks: Mapping[str, Row]) -> dict[str, float]:
+    """`<figure>/<stage>` of every stage that has a clock.
 
     `images_per_second` is one image's way through WORK, and is absent where a clock of NEEDED is.
     """
-    found: dict[str, float] = {}
-    for stage, cell in cells.items():
-        path = folder / stage / f"{cell.replace('/', '-')}.json"
-        if path.is_file():
-            reading = read_json(path)
-            found |= {f"{key}/{stage}": round(float(reading[key]), DIGITS) for key in TIMED
-                      if reading.get(key) is not None}
+    found = {f"{key}/{stage}": round(float(row[key]), DIGITS) for stage, row in clocks.items() for key in TIMED
+             if row.get(key) is not None}
     speeds = {stage: found[key] for stage in WORK if found.get(key := f"images_per_second/{stage}")}
     if not all(stage in speeds for stage in NEEDED):
         return found
@@ -78,6 +83,13 @@ def verdicts(rows: Sequence[Row]) -> dict[str, str]:
     return {"paper.table": str(rows[0]["table"]), "paper.column": rows[0]["column"], "verdict": average,
             "verdicts": ", ".join(f"{count} {word}" for word, count in sorted(counts.items()))} | {
             f"verdicts.{word.replace(' ', '_')}": str(count) for word, count in counts.items()}
+
+
+def devices(clocks: Mapping[str, Row]) -> dict[str, str]:
+    """Tags: the devices' own names and their drivers, of the stages that computed; empty where no clock was read."""
+    found = {key: {str(clocks[stage][key]) for stage in WORK if clocks.get(stage, {}).get(key)}
+             for key in ("device", "driver")}
+    return {key: ", ".join(sorted(values)) for key, values in found.items() if values}
 
 
 def drawn_by(samples: Sequence[Sample]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from t2ibench.pictures import read_picture
-from t2ibench.track import CellRun, store, view
+from t2ibench.track import SETTINGS, CellRun, store, view
 
 ENTRY = "t2ibench.entry"
 """The tag that identifies what a run was published from."""
@@ -27,14 +27,17 @@ def publish(runs: Sequence[CellRun], experiment: str, uri: str | None, root: Pat
         client = MlflowClient(place)
         number = _experiment(client, experiment, root, local=not store.is_server(place))
         published = [_publish(client, number, run) for run in runs]
-        _save_views(client, number, runs, [run_id for run_id, _ in published])
+        chosen = {run.tags[SETTINGS] for run in runs}
+        shown = [run.info.run_id for run in _newest(client, number) if run.data.tags.get(SETTINGS) in chosen]
+        _save_views(client, number, runs, shown)
     except (MlflowException, RequestException) as error:
         raise store.refused(place, error) from None
     return sum(new for _, new in published)
 
 
 def newest(place: str, experiment: str) -> tuple[str, list[str]]:
-    """The experiment's id and the ids of the newest finished run of every cell, by name; "" and none where absent.
+    """The experiment's id and the ids of the newest finished run of every cell, and of the same cell with the same
+    settings on every other hardware, by name; "" and none where absent.
 
     Raises MissingError where the server or the database does not answer.
     """
@@ -48,11 +51,21 @@ def newest(place: str, experiment: str) -> tuple[str, list[str]]:
         found = client.get_experiment_by_name(experiment)
         if found is None:
             return "", []
-        runs = client.search_runs([found.experiment_id], f"tags.`{ENTRY}` != ''", order_by=["start_time ASC"])
+        return str(found.experiment_id), [run.info.run_id for run in _newest(client, found.experiment_id)]
     except (MlflowException, RequestException) as error:
         raise store.refused(place, error) from None
-    latest = {run.info.run_name: run.info.run_id for run in runs if run.info.status == "FINISHED"}
-    return str(found.experiment_id), [latest[name] for name in sorted(latest)]
+
+
+def _newest(client: Any, experiment: str) -> list[Any]:
+    """The newest finished run of every cell, each followed by the newest of the same settings on other hardware."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for run in client.search_runs([experiment], f"tags.`{ENTRY}` != ''", order_by=["start_time DESC"]):
+        tags = run.data.tags
+        of_cell = found.setdefault((tags.get("source", ""), tags.get("variant", "")), {})
+        first = next(iter(of_cell.values()), run)
+        if run.info.status == "FINISHED" and tags.get(SETTINGS) == first.data.tags.get(SETTINGS):
+            of_cell.setdefault(tags.get("hardware", ""), run)
+    return [of_cell[name] for _, of_cell in sorted(found.items()) for name in sorted(of_cell)]
 
 
 def _experiment(client: Any, name: str, root: Path, local: bool) -> str:
@@ -82,8 +95,11 @@ def _publish(client: Any, experiment: str, run: CellRun) -> tuple[str, bool]:
             client.delete_run(found.info.run_id)
     if finished:
         return str(finished[0]), False
+    twins = client.search_runs([experiment], f"tags.`{SETTINGS}` = '{run.tags[SETTINGS]}'")
+    elsewhere = any(twin.data.tags.get("hardware") != run.tags["hardware"] for twin in twins)
+    name = f"{run.name} on {run.tags['hardware']}" if elsewhere else run.name  # charts call runs by their names
     # a publication that stops here, for whatever reason, leaves a run that is not FINISHED: the next one deletes it
-    number = str(client.create_run(experiment, run_name=run.name, tags={**run.tags, ENTRY: run.entry}).info.run_id)
+    number = str(client.create_run(experiment, run_name=name, tags={**run.tags, ENTRY: run.entry}).info.run_id)
     _fill(client, number, run)
     client.set_terminated(number, "FINISHED")
     return number, True
