@@ -54,8 +54,18 @@ def make(stage: Stage, tasks: Sequence[Task], engine: Engine, load: Callable[[Ta
 
 def _made(stage: Stage, todo: Sequence[Task], engine: Engine, steps: Steps, bar: Bar) -> dict[str, Any]:
     """By id, the item of each task, or what was refused as it is."""
+    kept, refused = dict[str, Any](), set[str]()  # refused: of the batch at work
+
+    def done(images: int) -> None:
+        bar(images - len(refused), failed=len(refused))
+        refused.clear()
+
     try:
-        return {task.id: kept for task, kept in stage.run(engine, todo, steps, bar)}
+        for task, one in stage.run(engine, todo, steps, done):
+            kept[task.id] = one
+            if not isinstance(one, Item):
+                refused.add(task.id)
+        return kept
     except Exception as error:
         finished = getattr(error, "finished", {})
         for task in todo:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from t2ibench.errors import EXIT_CODE, ConfigError, UserError
 from t2ibench.harness import config, paths, timing
 from t2ibench.harness.environment import quiet
-from t2ibench.harness.executor import Engine, Executor, Serial, Steps
+from t2ibench.harness.executor import Engine, Executor, Progress, Serial, Steps
 from t2ibench.harness.progress import Bar, progress
 from t2ibench.records import Failure
 
@@ -42,11 +42,11 @@ class Stage:
         node, key = (section[engine], f"{self.name}.{engine}") if engine else (section, self.name)
         return config.build(node, key, self.params)
 
-    def run(self, engine: Engine, items: Sequence[T], steps: Steps, bar: Bar) -> Iterator[tuple[T, Any]]:
+    def run(self, engine: Engine, items: Sequence[T], steps: Steps, done: Progress) -> Iterator[tuple[T, Any]]:
         """(item, what `steps.store` gave) for every item, in any order, from the executor that params.yaml names."""
         if items:
             chosen: Executor = Serial() if getattr(engine, "at_home", False) else self._executor
-            yield from chosen(engine, items, steps, bar, self.clock.smaller)
+            yield from chosen(engine, items, steps, done, self.clock.smaller)
 
     @cached_property
     def _executor(self) -> Any:

@@ -6,6 +6,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from t2ibench.harness import progress
 from t2ibench.plan.costs import Cost, Download
 
 RIGHT = ("images", "stored", "to make", "device", "US$", "disk")
@@ -46,10 +47,7 @@ def duration(seconds: float | None) -> str:
     """`–`, `40 s`, `12 min`, `3.4 h`; `?` where unknown."""
     if seconds is None:
         return "?"
-    if not seconds:
-        return "–"
-    return "< 1 s" if seconds < 1 else f"{seconds:.0f} s" if seconds < 120 else (
-        f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h")
+    return progress.duration(seconds) if seconds else "–"
 
 
 def money(usd: float) -> str:
