@@ -15,7 +15,8 @@ export DVC_NO_ANALYTICS = 1
 export DVC_SITE_CACHE_DIR = .cache/dvc
 export MLFLOW_DISABLE_TELEMETRY = true
 .DEFAULT_GOAL := help
-.PHONY: help repro test check params plan doctor fetch ui review bench cache verify tiny tiny-card lock clean
+.PHONY: help repro test test-slow test-all check params plan doctor fetch ui review bench cache verify tiny tiny-card lock \
+	clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -33,8 +34,13 @@ repro: $(READY) ## run the study from prompts to MLflow: what params.yaml says, 
 	@$(RUN) -m t2ibench.report.timing
 	@echo "The report: data/report/index.html.  The runs in MLflow: make ui"
 
-test: $(READY) ## run the tests
-	@$(RUN) -m pytest
+test: $(READY) ## run the tests, but for those that take over a minute each
+	@$(RUN) -m pytest -m "not slow"
+
+test-slow: $(READY) ## run the tests that take over a minute each: 20 kills, a model of full size
+	@$(RUN) -m pytest -m slow
+
+test-all: test test-slow ## run all tests, the long ones last
 
 check: $(READY) ## lint and type-check
 	@$(RUN) -m ruff check .
