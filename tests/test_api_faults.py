@@ -14,16 +14,18 @@ import numpy as np
 import pytest
 from test_server import KEY, REQUEST, SETTINGS, draw, picture, reply, serve
 
-from t2ibench.errors import UserError
+from t2ibench.errors import ConfigError, UserError
 from t2ibench.images import Made, Refused, Request, Stopped, encode_png
-from t2ibench.images.ledger import Ledger, path_of
 from t2ibench.images.openai import OpenAIImages
 from t2ibench.images.shelf import Shelf
+from t2ibench.paid.ledger import Ledger, path_of
 from t2ibench.tiny.server import Answer, LoopbackServer, refusal
 
 PRICE = 0.25
 LOST = "it may have been billed, so it is not repeated (images.openai.repeat_lost)"
 OVER = r"has spent 1\.00"
+UNTOLD = {"price_unknown": 0, "input_tokens": 0, "output_tokens": 0}
+"""Of a ledger whose answers report no tokens."""
 GOOD = encode_png(picture("a cat", 7))
 
 
@@ -167,7 +169,7 @@ def test_a_request_that_never_left_is_repeated_costs_nothing_and_then_stops_the_
         with pytest.raises(Stopped, match=r"nothing answers at 127\.0\.0\.1 \(asked 3 times\)"):
             images([REQUEST])
         told = Ledger(path_of("faults"), 0).summary()
-    assert told == {"asked": 3, "spent_usd": 0, "perhaps_usd": 0, "outcomes": {"not-sent": 3}}
+    assert told == UNTOLD | {"asked": 3, "spent_usd": 0, "perhaps_usd": 0, "outcomes": {"not-sent": 3}}
     assert not list(Shelf().all())
 
 
@@ -266,6 +268,40 @@ def test_an_entry_holds_the_request_its_digest_the_time_the_model_the_prompt_the
     assert row["price_usd"] == PRICE and row["at"].endswith("+00:00") and row["status"] == 200
     assert isinstance(told.answer, Made)
     assert told.answer.extra == {"model": "the-model-7", "revised_prompt": "a cat, calm", "price_usd": PRICE}
+
+
+def test_a_model_that_is_paid_by_the_token_costs_what_its_answers_report_and_holds_back_the_most_before() -> None:
+    usage = {"input_tokens": 50, "output_tokens": 4000, "total_tokens": 4050}
+    answers = [body({"usage": usage, "data": [{"b64_json": base64.b64encode(GOOD).decode()}]})] * 3
+    prices = {"input_usd_per_million": 5.0, "output_usd_per_million": 40.0, "price_usd": 0.3, "budget_usd": 0.5}
+    with serve(*answers, reply(GOOD)) as server:
+        told = ask(server, **prices)
+        assert isinstance(told.answer, Made)
+        assert told.answer.extra["price_usd"] == told.spent == pytest.approx(0.16025), "50 and 4000 tokens"
+        assert [entry.price_usd for entry in Shelf().all()] == [told.spent]
+        with engine(server.base_url, **prices) as images:
+            images([replace(REQUEST, seed=8)])
+            with pytest.raises(Stopped, match=r"costs up to 0\.3 USD.*budget_usd = 0\.5 the study has spent 0\.32"):
+                images([replace(REQUEST, seed=9)])
+        assert len(server.requests) == 2
+    summary = Ledger(path_of("faults"), 0).summary()
+    assert (summary["input_tokens"], summary["output_tokens"], summary["spent_usd"]) == (100, 8000, 0.3205)
+
+
+def test_an_answer_without_its_tokens_costs_what_was_held_back() -> None:
+    prices = {"input_usd_per_million": 5.0, "output_usd_per_million": 40.0, "price_usd": 0.3}
+    with serve(reply(GOOD)) as server:
+        assert ask(server, **prices).spent == 0.3
+
+
+@pytest.mark.parametrize(("changes", "key"), [
+    ({"input_usd_per_million": 5.0}, "output_usd_per_million"),
+    ({"output_usd_per_million": 5.0}, "input_usd_per_million"),
+    ({"input_usd_per_million": 5.0, "output_usd_per_million": 40.0, "price_usd": 0.0}, "price_usd"),
+])  # fmt: skip
+def test_prices_of_tokens_that_bound_nothing_are_refused(changes: dict[str, float], key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"images\.openai\.{key}"):
+        engine("http://127.0.0.1:9/v1", **changes)
 
 
 def test_the_batch_says_what_was_made_when_the_budget_ends_and_later_runs_and_processes_hold_to_it() -> None:

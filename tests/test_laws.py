@@ -9,7 +9,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("prompts", "images", "filter", "deblur", "evaluate", "compare", "report", "track")
-BASE = ("records", "errors", "stats", "weights", "hardware", "pictures", "detector", "segmenter", "hub", "keys")
+BASE = ("records", "errors", "stats", "weights", "hardware", "pictures", "detector", "segmenter", "hub", "keys", "paid")
 HEAVY = ("torch", "diffusers", "transformers", "ultralytics", "open_clip", "spandrel", "openai", "mlflow", "ray")
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 

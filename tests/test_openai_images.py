@@ -21,17 +21,19 @@ from test_server import KEY, REQUEST, SETTINGS, draw, picture, reply, serve
 
 from t2ibench.errors import ConfigError, MissingError, UserError
 from t2ibench.images import Made, Refused, Request, Stopped, encode_png
-from t2ibench.images.ledger import Ledger, path_of
 from t2ibench.images.openai import OpenAIImages
 from t2ibench.images.pace import Clock, Pace
 from t2ibench.images.recordings import Cassette
 from t2ibench.images.retired import LIST, check_served, retirements
 from t2ibench.images.shelf import Shelf
-from t2ibench.records import Prompt, Sample, write_rows
+from t2ibench.paid.ledger import Ledger, path_of
+from t2ibench.records import Prompt, Sample, file_digest, write_rows
 from t2ibench.tiny.server import Answer, LoopbackServer, refusal
 
 ROOT = Path(__file__).parents[1]
+FILE = "recordings/run.jsonl"
 CANARY = "sk-canary-5f1e0c9b7a3d2e4f"
+UNTOLD = {"price_unknown": 0, "input_tokens": 0, "output_tokens": 0}
 REQUESTS = [Request(f"a-{n}", "a cat", n) for n in range(6)]
 
 
@@ -152,6 +154,12 @@ def random(pairs: Sequence[tuple[str, int]]) -> list[np.ndarray | str]:
     return draw([(f"{prompt} for {CANARY}", seed) for prompt, seed in pairs])
 
 
+def rows_of(table: bytes) -> list[dict[str, Any]]:
+    """The rows without what says where their pictures are from: this file, or the server."""
+    rows = [json.loads(line) for line in table.splitlines()]
+    return [{key: value for key, value in row.items() if key != "fingerprint"} for row in rows]
+
+
 def test_a_run_is_exported_and_replayed_without_key_or_network_to_the_same_bytes(tmp_path: Path) -> None:
     live, other = tmp_path / "live", tmp_path / "other"
     with serve(*FAULTS, models=["gpt-image-2"]) as server:
@@ -161,18 +169,25 @@ def test_a_run_is_exported_and_replayed_without_key_or_network_to_the_same_bytes
         asked = len(server.requests)
     found = tree(live / "data/images/dalle3-llm")
     assert found["failures.jsonl"].count(b"\n") == 2 and found["metadata.jsonl"].count(b"\n") == 4
-    code, said = start(live, "t2ibench.images.recordings", "export", "run.jsonl", "--source", "dalle3-llm", key=None)
+    code, said = start(live, "t2ibench.images.recordings", "export", FILE, "--source", "dalle3-llm", key=None)
     assert code == 0 and f"{asked} answers" in said, said
-    first = (live / "run.jsonl").read_bytes()
-    start(live, "t2ibench.images.recordings", "export", "run.jsonl", "--source", "dalle3-llm", key=None)
-    assert (live / "run.jsonl").read_bytes() == first
+    first = (live / FILE).read_bytes()
+    start(live, "t2ibench.images.recordings", "export", FILE, "--source", "dalle3-llm", key=None)
+    assert (live / FILE).read_bytes() == first
+    (other / "recordings").mkdir(parents=True)
+    (other / FILE).write_bytes(first)
 
-    workspace(other, recording="../live/run.jsonl", prompts=("a cat", "a cat in snow", "a cat at night"))
+    workspace(other, recording=FILE, prompts=("a cat", "a cat in snow", "a cat at night"))
     code, said = start(other, "experiments.images", "dalle3-llm", key=None)
     assert code == 0, said
-    assert tree(other / "data/images/dalle3-llm") == found
+    replayed = tree(other / "data/images/dalle3-llm")
+    assert {name: content for name, content in replayed.items() if name.endswith(".png")} == {
+        name: content for name, content in found.items() if name.endswith(".png")
+    }
+    assert replayed["failures.jsonl"] == found["failures.jsonl"]
+    assert rows_of(replayed["metadata.jsonl"]) == rows_of(found["metadata.jsonl"])
     assert not (other / ".cache/ledger").exists()
-    code, said = start(other, "t2ibench.images.recordings", "show", "../live/run.jsonl")
+    code, said = start(other, "t2ibench.images.recordings", "show", FILE)
     assert json.loads(said)["answers"] == asked and json.loads(said)["images"] == 6
 
 
@@ -206,7 +221,7 @@ def test_a_killed_run_loses_no_reply_and_the_next_one_repeats_no_request(tmp_pat
     rows = (folder / "data/images/dalle3-llm/failures.jsonl").read_text()
     assert rows.count("the run ended before the answer came; it may have been billed") == rows.count("\n") == 2
     told = Ledger(folder / ".cache/ledger/ieie2026.jsonl", 0).summary()
-    assert told == {"asked": 6, "spent_usd": 1.5, "perhaps_usd": 0.5, "outcomes": {"made": 4, "lost": 2}}
+    assert told == UNTOLD | {"asked": 6, "spent_usd": 1.5, "perhaps_usd": 0.5, "outcomes": {"made": 4, "lost": 2}}
 
 
 def recorded(url: str, path: Path) -> list[Made | Refused]:
@@ -232,6 +247,7 @@ def test_a_replay_refuses_what_was_not_recorded_and_settings_that_are_others(tmp
     with engine(None, recording=str(path)) as images:
         answers = images([*REQUESTS[:4]])
         assert images.identity["served_by"] == address
+        assert images.identity["recording"] == file_digest(path)
     assert [one.png() for one in answers[:3] if isinstance(one, Made)] == [
         one.png() for one in live if isinstance(one, Made)
     ]
@@ -287,7 +303,7 @@ def test_a_source_that_no_api_made_cannot_be_exported(tmp_path: Path) -> None:
 
 def test_many_processes_together_never_pass_the_cap(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from t2ibench.images.ledger import Ledger; "
+        "import sys; from pathlib import Path; from t2ibench.paid.ledger import Ledger; "
         "from t2ibench.errors import UserError\n"
         "ledger = Ledger(Path(sys.argv[1]), 1.0)\n"
         "for n in range(20):\n"
@@ -298,7 +314,8 @@ def test_many_processes_together_never_pass_the_cap(tmp_path: Path) -> None:
     started = [subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT) for _ in range(3)]
     assert [process.wait(timeout=120) for process in started] == [0, 0, 0]
     assert len(path.read_bytes().splitlines()) == 10
-    assert Ledger(path, 0).summary() == {"asked": 10, "spent_usd": 1.0, "perhaps_usd": 1.0, "outcomes": {"open": 10}}
+    told = {"asked": 10, "spent_usd": 1.0, "perhaps_usd": 1.0, "outcomes": {"open": 10}}
+    assert Ledger(path, 0).summary() == UNTOLD | told
 
 
 def test_many_threads_together_never_pass_the_cap(tmp_path: Path) -> None:
@@ -320,11 +337,11 @@ def test_a_request_that_was_not_billed_gives_its_price_back_and_the_first_word_c
     ledger.settle(first, "no", "rate-limited")
     ledger.settle(first, "yes", "made")
     ledger.settle(second, "perhaps", "timed-out")
-    assert Ledger(ledger.path, 9).summary() == {
+    assert Ledger(ledger.path, 9).summary() == UNTOLD | {
         "asked": 2, "spent_usd": 0.1, "perhaps_usd": 0.1, "outcomes": {"rate-limited": 1, "timed-out": 1}
     }  # fmt: skip
     ledger.ask("f", "i", "m", 0.2)
-    with pytest.raises(UserError, match=r"costs 0\.01 USD.*budget_usd = 0\.3 the study has spent 0\.30"):
+    with pytest.raises(UserError, match=r"costs up to 0\.01 USD.*budget_usd = 0\.3 the study has spent 0\.30"):
         ledger.ask("f", "i", "m", 0.01)
 
 
@@ -344,10 +361,10 @@ def test_half_a_line_of_a_killed_run_is_cut_off_and_a_damaged_one_stops(tmp_path
 
 def test_the_command_prints_what_a_study_spent(tmp_path: Path) -> None:
     workspace(tmp_path / "w")
-    code, said = start(tmp_path / "w", "t2ibench.images.ledger", "ieie2026")
+    code, said = start(tmp_path / "w", "t2ibench.paid.ledger", "ieie2026")
     assert code == 2 and "there is no ledger" in said
     Ledger(tmp_path / "w/.cache/ledger/ieie2026.jsonl", 1).ask("f", "i", "m", 0.1)
-    code, said = start(tmp_path / "w", "t2ibench.images.ledger", "ieie2026")
+    code, said = start(tmp_path / "w", "t2ibench.paid.ledger", "ieie2026")
     assert code == 0 and json.loads(said)["spent_usd"] == 0.1
 
 
@@ -443,7 +460,7 @@ def test_the_key_is_found_in_no_file_log_error_or_output_after_good_and_bad_answ
         workspace(folder, base_url=server.base_url)
         code, more = start(folder, "experiments.images", "dalle3-llm", OPENAI_LOG="debug")
         assert code == 2 and "does not accept the key" in more and "Traceback" not in more, more
-    said += more + start(folder, "t2ibench.images.ledger", "ieie2026")[1]
+    said += more + start(folder, "t2ibench.paid.ledger", "ieie2026")[1]
     assert "openai._base_client" in said, "the client's own log was on"
     assert CANARY not in said and CANARY[3:] not in said
     written = tree(folder / "data") | tree(folder / ".cache")

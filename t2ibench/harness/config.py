@@ -8,6 +8,7 @@ found by the constructor's annotations.
 import difflib
 import importlib
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -44,6 +45,7 @@ class Study(Strict):
     classes: Annotated[list[Literal[CLASSES]], Field(min_length=2)]  # type: ignore[valid-type]
     images_per_prompt: Count
     published: str | None
+    budget_usd: Annotated[float, Field(ge=0)] = 0.0
     failures_allowed: Annotated[float, Field(ge=0, le=1)]
     shard_above: Annotated[int, Field(ge=0)]
     images_per_shard: Count
@@ -115,7 +117,7 @@ def check(tree: Any) -> Params:
     except ValidationError as error:
         errors += _mistakes(error, Params, "")
         raise ConfigErrors(errors + _engine_mistakes(tree)) from None
-    errors += _unknown_names(params) + _engine_mistakes(tree)
+    errors += _unknown_names(params) + _unwatched(params) + _engine_mistakes(tree)
     if errors:
         raise ConfigErrors(errors)
     return params
@@ -184,6 +186,19 @@ def _unknown_names(params: Params) -> list[ConfigError]:
               for key, source in params.sources.items() for stage in ("prompts", "images")]
     wanted += [(f"variants.{key}.deblur", variant.deblur, params.deblur) for key, variant in params.variants.items()]
     return [ConfigError(key, name, _names(engines, str(name))) for key, name, engines in wanted if name not in engines]
+
+
+def _unwatched(params: Params) -> list[ConfigError]:
+    """A recording lies where DVC watches it, so that an edit of it runs its stage again."""
+    errors = []
+    for stage, bundled in (("prompts", ("t2ibench/prompts",)), ("images", ())):
+        for name, node in getattr(params, stage).items():
+            path, watched = node.get("recording"), ("recordings", *bundled)
+            if path is not None and not any(Path(os.path.normpath(str(path))).is_relative_to(one) for one in watched):
+                places = " or ".join(f"{one}/" for one in watched)
+                accepted = f"null, or a file below {places}, where DVC notices its edits"
+                errors.append(ConfigError(f"{stage}.{name}.recording", path, accepted))
+    return errors
 
 
 def _mistakes(error: ValidationError, schema: type[BaseModel], key: str) -> list[ConfigError]:

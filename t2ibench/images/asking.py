@@ -12,13 +12,13 @@ from typing import Any
 
 from t2ibench.errors import UserError
 from t2ibench.images import Made, Refused, Request, fingerprint
-from t2ibench.images.ledger import Ledger, moment
 from t2ibench.images.pace import Clock, Pace
-from t2ibench.images.replies import ENDED, NOT_SENT, Again, Arrived, Never, Outcome, Reply, Stop, judge
+from t2ibench.images.replies import Outcome, Reply, judge
 from t2ibench.images.shelf import Entry, Recorded, Shelf
+from t2ibench.paid.answers import ENDED, NOT_SENT, PAID_TRIES, Again, Arrived, Never, Stop
+from t2ibench.paid.ledger import Ledger, moment
+from t2ibench.paid.prices import Prices, usage
 
-PAID_TRIES = 2
-"""How often a reply that was paid for and cannot be used is asked for in all."""
 Post = Callable[[dict[str, Any]], Arrived]
 """Sends a request's body; returns what came back. Its headers and body no longer hold the key."""
 
@@ -29,13 +29,20 @@ class Unsent(Exception):
 
 @dataclass(frozen=True)
 class Rules:
-    """attempts: requests per image and run; price_usd: of one image; repeat_lost: asks again where a request may have
-    been billed and its answer never came."""
+    """attempts: requests per image and run; price_usd: of one image, at most where it is paid by the token;
+    repeat_lost: asks again where a request may have been billed and its answer never came; prices: of tokens, unknown
+    where an image has one price."""
 
     attempts: int
     backoff_seconds: float
     price_usd: float
     repeat_lost: bool
+    prices: Prices
+
+    def price(self, arrived: Arrived) -> float:
+        """What an answer costs: by its tokens where it reports them and they have a price."""
+        told = self.prices.of(usage(arrived.body))
+        return self.price_usd if told is None else told
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ class Asker:
             if entry is None:
                 entry = self._keep(request, len(past) + 1, Arrived(lost=ENDED), number)
                 past.append(entry)
-            self._settle(number, judge(entry.arrived, self.size, self.where))
+            self._settle(number, entry.arrived, judge(entry.arrived, self.size, self.where))
         return past
 
     def _ask(self, request: Request, number: int) -> tuple[Entry | None, Outcome]:
@@ -121,18 +128,20 @@ class Asker:
         entry = None
         if arrived.lost not in NOT_SENT and not isinstance(outcome, Stop):
             entry = self._keep(request, number, arrived, reservation)
-        self._settle(reservation, outcome)
+        self._settle(reservation, arrived, outcome)
         return entry, outcome
 
-    def _settle(self, reservation: str, outcome: Outcome) -> None:
+    def _settle(self, reservation: str, arrived: Arrived, outcome: Outcome) -> None:
         if self.ledger is not None:
-            self.ledger.settle(reservation, outcome.billed, outcome.outcome)
+            told = usage(arrived.body)
+            self.ledger.settle(reservation, outcome.billed, outcome.outcome, self.rules.prices.of(told), told)
 
     def _keep(self, request: Request, number: int, arrived: Arrived, reservation: str) -> Entry:
+        price = self.rules.price(arrived)
         entry = Entry(
             fingerprint=fingerprint(self.identity, request), number=number, image=request.id, identity=self.identity,
-            request=self.body(request), arrived=arrived, extra=self.extra, price_usd=self.rules.price_usd, at=moment(),
-            reservation=reservation,
+            request=self.body(request), arrived=arrived, extra=self.extra | ({"price_usd": price} if price else {}),
+            price_usd=price, at=moment(), reservation=reservation,
         )  # fmt: skip
         self.shelf.put(entry)
         return entry

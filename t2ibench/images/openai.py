@@ -3,7 +3,7 @@
 Source: the paper's DALL-E 3 images (IEIE 2026). OpenAI retired DALL-E 3 on 2026-05-12 (`retired`), so that its tables
 can only be reproduced from archived images or recordings; the stand-in proves the path, never the paper.
 
-The client's own retries are off: `replies` says which answers allow another request, `asking` makes them.
+The client's own retries are off: `paid.answers` says which answers allow another request, `asking` makes them.
 """
 
 import os
@@ -23,14 +23,15 @@ from t2ibench.errors import ConfigError, UserError
 from t2ibench.hardware import Hardware
 from t2ibench.images import Made, Refused, Request, Stopped
 from t2ibench.images.asking import Asker, Post, Rules, Unsent, replay
-from t2ibench.images.ledger import Ledger, path_of
 from t2ibench.images.pace import Clock, Pace
 from t2ibench.images.recordings import Cassette
-from t2ibench.images.replies import Arrived
 from t2ibench.images.retired import check_served
 from t2ibench.images.sd import StableDiffusion
 from t2ibench.images.shelf import Shelf
-from t2ibench.images.wire import api_key, bare, post
+from t2ibench.paid.answers import Arrived
+from t2ibench.paid.ledger import Ledger, path_of
+from t2ibench.paid.prices import Prices
+from t2ibench.paid.wire import api_key, bare, post
 
 OPENAI = "https://api.openai.com/v1"
 
@@ -41,8 +42,9 @@ class OpenAIImages:
     base_url: None for OPENAI_BASE_URL or OpenAI; size: height and width in pixels; quality and response_format: as
     the model knows them, None for not sent; send_seed: sends the image's seed as an extra field `seed`; server: the
     weights of a stand-in that this engine serves on 127.0.0.1 itself, None for a real API; attempts: requests per
-    image and run; price_usd: of one image; budget_usd: of all runs that share the ledger; stands_for: the model that
-    the stand-in, or another model, replaces; recording: a cassette to replay in place of asking; repeat_lost: asks
+    image and run; price_usd: of one image, at most where the two prices per million tokens are given: then the answer's
+    usage says what it was; budget_usd: of all that shares the ledger; stands_for: the model that the stand-in, or
+    another model, replaces; recording: a cassette to replay in place of asking; repeat_lost: asks
     again where a request may have been billed and its answer never came; ledger: the ledger's name.
     Raises ConfigError for values that cannot be used, a model that no live API serves any more among them.
     """
@@ -74,6 +76,8 @@ class OpenAIImages:
         hardware: Hardware,
         recording: str | None = None,
         requests_per_minute: Annotated[int, Field(ge=1)] | None = None,
+        input_usd_per_million: Annotated[float, Field(ge=0)] | None = None,
+        output_usd_per_million: Annotated[float, Field(ge=0)] | None = None,
         ledger: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = "study",
         repeat_lost: bool = False,
     ) -> None:
@@ -82,7 +86,9 @@ class OpenAIImages:
         self.concurrency = self.batch_size = concurrency
         self.requests_per_minute, self.timeout_seconds = requests_per_minute, timeout_seconds
         self.ledger, self.budget_usd = ledger, budget_usd
-        self.rules = Rules(attempts, backoff_seconds, 0.0 if server else price_usd, repeat_lost)
+        prices = Prices.given("images.openai", input_usd_per_million, output_usd_per_million)
+        self.rules = Rules(attempts, backoff_seconds, 0.0 if server else price_usd, repeat_lost,
+                           Prices() if server else prices)  # fmt: skip
         self.clock = Clock()
         self._check()
         if server is not None and base_url is not None:
@@ -117,6 +123,9 @@ class OpenAIImages:
         for key, value in (("backoff_seconds", self.rules.backoff_seconds), ("price_usd", self.rules.price_usd)):
             if value < 0:
                 raise ConfigError(f"images.openai.{key}", value, "a number from 0")
+        if self.rules.prices.known and not self.rules.price_usd:
+            raise ConfigError("images.openai.price_usd", 0.0, "what an image costs at most: it is held back before the "
+                              "answer says its tokens")  # fmt: skip
 
     def _replayed(self, path: Path) -> Cassette:
         """The cassette, checked against the settings. Raises ConfigError where it answers to others."""
@@ -131,7 +140,7 @@ class OpenAIImages:
     def identity(self) -> dict[str, Any]:
         """All that decides the pixels but prompt and seed; of a real API, as far as the client can know it."""
         if self._cassette is not None:
-            return self._cassette.identity
+            return self._cassette.identity | {"recording": self._cassette.digest}
         standin = self._standin
         return {
             "engine": "openai",
@@ -149,7 +158,7 @@ class OpenAIImages:
         self._open = ExitStack()
         with ExitStack() as opening:
             if self._cassette is not None:
-                cassette, identity = self._cassette, self.identity
+                cassette, identity = self._cassette, self._cassette.identity
                 self._answer = lambda request: replay(cassette, identity, self.size, request)
             else:
                 self._answer = self._connect(opening)
@@ -224,7 +233,9 @@ class OpenAIImages:
 
     def _post(self, client: Any, key: str) -> Post:
         def send(body: dict[str, Any]) -> Arrived:
-            arrived = post(client, body, key)
+            known = {name: value for name, value in body.items() if name != "seed"}
+            extra = {"seed": body["seed"]} if "seed" in body else None  # no parameter of OpenAI's
+            arrived = post(lambda: client.images.with_raw_response.generate(**known, extra_body=extra), key)
             if self._server is not None and self._server.failure is not None and arrived.status != 200:
                 raise self._server.failure  # a bug of ours, and no fault of a network
             return arrived
@@ -233,12 +244,7 @@ class OpenAIImages:
 
     def _extra(self) -> dict[str, Any]:
         """What is added to every image's row beside what the server says."""
-        extra: dict[str, Any] = {}
-        if self.stands_for:
-            extra["stand_in_for"] = self.stands_for
-        if self.rules.price_usd:
-            extra["price_usd"] = self.rules.price_usd
-        return extra
+        return {"stand_in_for": self.stands_for} if self.stands_for else {}
 
     def _url(self) -> str:
         return self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI

@@ -1,10 +1,11 @@
 """Recordings: the answers behind an image set (`shelf`), exported as a cassette, replayed without a key.
 
 A cassette is a file of JSON lines: a header with the engine's identity, then the answers, sorted by fingerprint and
-number. A replay is checked against the settings, has the identity of the recorded run, and gives its bytes.
+number. A replay is checked against the settings and gives the recorded run's pictures; its identity is that run's with
+the file's digest, so that pictures of an edited recording are new ones. It lies below `recordings/`, which DVC watches.
 
-    python -m t2ibench.images.recordings export FILE --source SOURCE    the answers behind data/images/<source>
-    python -m t2ibench.images.recordings show FILE                      what a cassette holds
+    python -m t2ibench.images.recordings export recordings/FILE --source SOURCE    the answers of data/images/<source>
+    python -m t2ibench.images.recordings show recordings/FILE                      what a cassette holds
 """
 
 import argparse
@@ -17,7 +18,7 @@ from typing import Any
 
 from t2ibench.errors import EXIT_CODE, MissingError, UserError
 from t2ibench.images.shelf import Entry, Shelf
-from t2ibench.records import Failure, Sample, canonical, read_rows, write_bytes
+from t2ibench.records import Failure, Sample, canonical, file_digest, read_rows, write_bytes
 
 FORMAT = "t2ibench images recording"
 VERSION = 1
@@ -25,7 +26,7 @@ COMMAND = "python -m t2ibench.images.recordings"
 
 
 class Cassette:
-    """An exported recording. identity: of the engine whose answers it holds.
+    """An exported recording. identity: of the engine whose answers it holds; digest: of the file.
 
     Raises MissingError where it is absent, damaged, or no cassette.
     """
@@ -40,6 +41,7 @@ class Cassette:
                 for number, line in enumerate(iter(file.readline, b""), start=2):
                     self._places.setdefault(self._entry(line, number).fingerprint, []).append(place)
                     place = file.tell()
+            self.digest = file_digest(path)
         except (FileNotFoundError, IsADirectoryError):
             raise MissingError(f"there is no recording at {path}", f"{COMMAND} export {path} --source SOURCE") from None
 

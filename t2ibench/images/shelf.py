@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from t2ibench.errors import MissingError
-from t2ibench.images.replies import Arrived, clean
+from t2ibench.paid.answers import Arrived, clean
 from t2ibench.records import canonical, digest, write_bytes
 
 

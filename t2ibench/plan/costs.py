@@ -7,7 +7,7 @@ from typing import Any
 from t2ibench.errors import MissingError
 from t2ibench.harness import config
 from t2ibench.hub import SCHEME, catalogue, store
-from t2ibench.images.ledger import Ledger, path_of
+from t2ibench.paid.ledger import Ledger, path_of
 from t2ibench.plan.counting import Cell
 from t2ibench.plan.speeds import speed
 from t2ibench.plan.stored import named

@@ -6,8 +6,8 @@ from typing import Any
 
 from t2ibench.errors import MissingError
 from t2ibench.images.openai import OPENAI
-from t2ibench.images.wire import api_key
 from t2ibench.keys import KEY
+from t2ibench.paid.wire import api_key
 from t2ibench.plan import costs, counting, machine
 from t2ibench.plan.checks import Finding, State, Study
 

@@ -7,6 +7,7 @@ Our additions: one request per class, the reply as a JSON object, and a request 
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from t2ibench.errors import ConfigError, UserError
+from t2ibench.paid.prices import Prices
 from t2ibench.prompts import PromptSet, check_classes
+from t2ibench.prompts.live import Live, Terms
 from t2ibench.prompts.naming import fault, judge, normal
-from t2ibench.prompts.replies import LIVE, Live, NoReply, Recording, Replies
+from t2ibench.prompts.replies import LIVE, NoReply, Recording, Replies
 from t2ibench.records import Prompt
 
 RECORDING = Path(__file__).parent / "recordings" / "ieie2026-llm.json"
@@ -50,7 +53,10 @@ class LLMPrompts:
     per_class: prompts per class; instruction: the request, with `{class}` for the class; base_url: the server, null
     for OpenAI's; recording: replies to replay, null to ask; max_tries: requests per class and run, the first one and
     repairs; save: where live replies are kept, below the repository's root: a later run goes on from them, and asks
-    for what is missing only; the study's seed has no part in it.
+    for what is missing only; the two prices: of a million tokens, null where unknown: requests and tokens are then
+    counted without dollars; max_output_tokens: of one reply, which bounds what a request with a price can cost;
+    budget_usd: of all that shares the ledger; repeat_lost: asks again where a request may have been billed and no
+    usable reply came. The study's seed has no part in it.
     """
 
     def __init__(
@@ -64,6 +70,14 @@ class LLMPrompts:
         max_tries: int = 3,
         timeout_seconds: float = 120.0,
         save: Path = Path(".cache/prompts/llm-replies.json"),
+        attempts: int = 4,
+        backoff_seconds: float = 1.0,
+        max_output_tokens: int | None = None,
+        input_usd_per_million: float | None = None,
+        output_usd_per_million: float | None = None,
+        budget_usd: float = 10.0,
+        ledger: str = "study",
+        repeat_lost: bool = False,
     ) -> None:
         _check("per_class", per_class, per_class >= 1, "a whole number from 1")
         _check("max_tries", max_tries, 1 <= max_tries <= 10, "a whole number from 1 to 10")
@@ -73,8 +87,17 @@ class LLMPrompts:
         _check("instruction", instruction, "{class}" in instruction, "a text that holds {class}")
         url = base_url is None or base_url.startswith(("http://", "https://"))
         _check("base_url", base_url, url, "null, or an address that starts with http:// or https://")
+        _check("attempts", attempts, 1 <= attempts <= 20, "a whole number from 1 to 20")
+        _check("backoff_seconds", backoff_seconds, 0 <= backoff_seconds <= 60, "seconds from 0 to 60")
+        _check("budget_usd", budget_usd, budget_usd >= 0, "dollars from 0")
+        _check("ledger", ledger, bool(re.fullmatch("[a-z0-9][a-z0-9-]*", ledger)), "a name of a-z, 0-9 and -")
+        prices = Prices.given("prompts.llm", input_usd_per_million, output_usd_per_million)
+        bound = (max_output_tokens or 0) >= 1 or (max_output_tokens is None and not prices.known)
+        _check("max_output_tokens", max_output_tokens, bound, "a whole number from 1: with prices, it bounds the cost")
+        self.terms = Terms(attempts, backoff_seconds, timeout_seconds, prices, budget_usd, ledger, repeat_lost)
+        self.max_output_tokens = max_output_tokens
         self.per_class, self.model, self.instruction, self.temperature = per_class, model, instruction, temperature
-        self.base_url, self.timeout_seconds, self.max_tries = base_url, timeout_seconds, max_tries
+        self.base_url, self.max_tries = base_url, max_tries
         self.recording, self.save = recording, save
 
     def __call__(self, classes: Sequence[str], seed: int) -> PromptSet:
@@ -85,7 +108,7 @@ class LLMPrompts:
         """
         check_classes(classes)
         recording = Recording.load(Path(self.recording)) if self.recording is not None else None
-        replies = recording or Live(self.base_url, self.timeout_seconds, self.save)
+        replies = recording or Live(self.base_url, self.save, self.terms)
         sheets = [self._ask(name, replies, bool(recording and recording.authored)) for name in classes]
         rejected: Counter[str] = sum((sheet.rejected for sheet in sheets), Counter())
         prompts = tuple(prompt for sheet in sheets for prompt in sheet.good)
@@ -103,6 +126,7 @@ class LLMPrompts:
                 *turns,
             ],
             "response_format": {"type": "json_schema", "json_schema": shape},
+            **({} if self.max_output_tokens is None else {"max_completion_tokens": self.max_output_tokens}),
         }
 
     def _ask(self, class_name: str, replies: Replies, authored: bool) -> Sheet:

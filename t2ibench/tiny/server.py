@@ -1,7 +1,7 @@
 """A small server on this machine that speaks the part of OpenAI's HTTP API that t2ibench uses.
 
     POST /v1/images/generations      n = 1, base64 PNG; an extra field `seed` makes the answer deterministic
-    POST /v1/chat/completions        answered by the given `chat` function
+    POST /v1/chat/completions        answered by the given `chat` function; a word counts as a token
     GET  /v1/models
 
 It draws with the function it is given. Requests that arrive together are drawn in one batch, always of the same
@@ -135,7 +135,7 @@ class LoopbackServer:
         if path == "/v1/images/generations" and self._batcher is not None:
             return self._image(self._batcher, body)
         if path == "/v1/chat/completions" and self.chat is not None:
-            return self._reply(self.chat(body), body["model"])
+            return self._reply(self.chat(body), body["model"], body.get("messages", []))
         return refusal(404, f"there is nothing at {path}")
 
     def _image(self, batcher: Batcher, body: dict[str, Any]) -> Answer:
@@ -157,9 +157,10 @@ class LoopbackServer:
         image = {"b64_json": base64.b64encode(encode_png(drawn)).decode(), "revised_prompt": prompt}
         return _json({"created": 0, "model": self.answers_as or body["model"], "data": [image]})
 
-    def _reply(self, text: str, model: str) -> Answer:
+    def _reply(self, text: str, model: str, messages: list[dict[str, Any]]) -> Answer:
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-        usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+        read, written = sum(len(str(one.get("content")).split()) for one in messages), len(text.split())
+        usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
         number = f"chatcmpl-{len(self.requests)}"
         answered = {"id": number, "object": "chat.completion", "created": 0, "model": self.answers_as or model}
         return _json({**answered, "choices": [choice], "usage": usage})

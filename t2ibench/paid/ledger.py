@@ -1,16 +1,19 @@
-"""What a study has spent on an images API: a file that outlives runs, with a cap.
+"""What a study has asked of paid APIs, texts and images alike, and spent: a file that outlives runs, with one cap.
 
     .cache/ledger/<study>.jsonl    append-only, a line for each request that was sent and for what became of it:
-    {"event": "ask", "id", "at", "image", "fingerprint", "model", "usd"}
-    {"event": "settle", "id", "at", "billed": "yes" | "no" | "perhaps", "outcome"}
+    {"event": "ask", "id", "at", "about", "fingerprint", "model", "usd"}
+    {"event": "settle", "id", "at", "billed": "yes" | "no" | "perhaps", "outcome", "usd", "tokens"}
 
 A request is written, flushed and counted before it is sent, under a lock that all processes share, so that no two of
 them spend the same dollar. What is not settled, or perhaps billed, counts in full: a killed run leaves its last
-requests so. The prices are the user's (`price_usd`); the bill is the server's.
+requests so. `usd` of an ask is what the request costs at most, `usd` of its settlement what it did cost by the tokens
+that its answer reports. null is an unknown price: such requests are counted, with their tokens, and not in dollars;
+the cap refuses them once it is reached. The prices are the user's; the bill is the server's.
 
-    python -m t2ibench.images.ledger STUDY
+    python -m t2ibench.paid.ledger STUDY
 
-prints {"asked", "spent_usd", "perhaps_usd" (part of spent_usd), "outcomes": {outcome: requests}}.
+prints {"asked", "spent_usd", "perhaps_usd" (part of spent_usd), "price_unknown" (requests), "input_tokens",
+"output_tokens", "outcomes": {outcome: requests}}.
 """
 
 import argparse
@@ -29,7 +32,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from t2ibench.errors import EXIT_CODE, MissingError, UserError
-from t2ibench.images.replies import Billed
+from t2ibench.paid.answers import Billed
+from t2ibench.paid.prices import Usage
 from t2ibench.records import canonical
 
 
@@ -43,12 +47,16 @@ def moment() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+NONE = Usage(0, 0)
+
+
 @dataclass
 class _Asked:
     fingerprint: str
-    usd: float
+    usd: float | None
     billed: Billed | None = None
     outcome: str = "open"
+    tokens: Usage = NONE
 
 
 class Ledger:
@@ -63,46 +71,60 @@ class Ledger:
         self._read = 0  # bytes of the file that `_asked` holds
         self._threads = threading.Lock()
 
-    def ask(self, fingerprint: str, image: str, model: str, usd: float) -> str:
-        """Writes down a request that is about to be sent. Returns its id.
+    def ask(self, fingerprint: str, about: str, model: str, usd: float | None) -> str:
+        """Writes down a request that is about to be sent. about: what it asks for; usd: what it costs at most, None
+        where nobody knows. Returns its id.
 
         Raises UserError where its price would pass the cap; nothing is written then.
         """
         with self._locked() as file:
             spent = self._spent()
-            if spent + usd > self.cap_usd + 1e-9:  # sums of prices are rounded
+            passes = spent >= self.cap_usd if usd is None else spent + usd > self.cap_usd + 1e-9  # sums are rounded
+            if passes:
+                costs = "has an unknown price" if usd is None else f"costs up to {usd:g} USD"
                 raise UserError(
-                    f"the next image costs {usd:g} USD, and of images.openai.budget_usd = {self.cap_usd:g} the study "
-                    f"has spent {spent:.2f} ({self.path}): raise it to go on"
+                    f"the next request {costs}, and of budget_usd = {self.cap_usd:g} the study has spent {spent:.2f} "
+                    f"({self.path}): raise study.budget_usd to go on"
                 )
             number = uuid.uuid4().hex
-            line = {"event": "ask", "id": number, "at": moment(), "image": image, "fingerprint": fingerprint}
+            line = {"event": "ask", "id": number, "at": moment(), "about": about, "fingerprint": fingerprint}
             self._append(file, line | {"model": model, "usd": usd})
             return number
 
-    def settle(self, number: str, billed: Billed, outcome: str) -> None:
-        """Writes down what became of a request; the first word counts."""
+    def settle(self, number: str, billed: Billed, outcome: str, usd: float | None = None,
+               tokens: Usage | None = None) -> None:
+        """Writes down what became of a request; the first word counts. usd: by its tokens, None: what was asked for."""
         with self._locked() as file:
             if self._asked[number].billed is None:
                 line = {"event": "settle", "id": number, "at": moment(), "billed": billed, "outcome": outcome}
-                self._append(file, line)
+                told = {"usd": usd, "tokens": None if tokens is None else [tokens.input, tokens.output]}
+                self._append(file, line | {key: value for key, value in told.items() if value is not None})
 
     def unsettled(self, fingerprint: str) -> list[str]:
-        """The ids of an image's requests of which nobody knows what became."""
+        """The ids of the requests for one thing of which nobody knows what became."""
         with self._locked():
             return [n for n, row in self._asked.items() if row.fingerprint == fingerprint and row.billed is None]
+
+    def past(self, fingerprint: str) -> list[tuple[Billed | None, str]]:
+        """Who was billed, and the outcome, of each request for one thing, in order."""
+        with self._locked():
+            return [(row.billed, row.outcome) for row in self._asked.values() if row.fingerprint == fingerprint]
 
     def summary(self) -> dict[str, Any]:
         """Requests, dollars and outcomes so far."""
         with self._locked():
             rows = self._asked.values()
-            perhaps = sum(row.usd for row in rows if row.billed in (None, "perhaps"))
-            outcomes = dict(Counter(row.outcome for row in rows))
-            spent = round(self._spent(), 6)
-            return {"asked": len(rows), "spent_usd": spent, "perhaps_usd": round(perhaps, 6), "outcomes": outcomes}
+            perhaps = sum(row.usd or 0 for row in rows if row.billed in (None, "perhaps"))
+            return {
+                "asked": len(rows), "spent_usd": round(self._spent(), 6), "perhaps_usd": round(perhaps, 6),
+                "price_unknown": sum(row.usd is None and row.billed != "no" for row in rows),
+                "input_tokens": sum(row.tokens.input for row in rows),
+                "output_tokens": sum(row.tokens.output for row in rows),
+                "outcomes": dict(Counter(row.outcome for row in rows)),
+            }  # fmt: skip
 
     def _spent(self) -> float:
-        return sum(row.usd for row in self._asked.values() if row.billed != "no")
+        return sum(row.usd or 0 for row in self._asked.values() if row.billed != "no")
 
     @contextmanager
     def _locked(self) -> Iterator[IO[bytes]]:
@@ -127,14 +149,16 @@ class Ledger:
         try:
             row = json.loads(line)
             if row["event"] == "ask":
-                self._asked[row["id"]] = _Asked(row["fingerprint"], float(row["usd"]))
+                self._asked[row["id"]] = _Asked(row["fingerprint"], _dollars(row["usd"]))
             else:
                 asked = self._asked[row["id"]]
                 asked.billed, asked.outcome = row["billed"], row["outcome"]
+                asked.usd = _dollars(row.get("usd", asked.usd))
+                asked.tokens = Usage(*row.get("tokens", (0, 0)))
         except (ValueError, KeyError, TypeError) as error:
             raise MissingError(
                 f"{self.path} is damaged ({type(error).__name__}: {line[:80]!r})", f"restore it, or rm {self.path} and "
-                "lower images.openai.budget_usd by what was spent"
+                "lower study.budget_usd by what was spent"
             ) from None
 
     def _append(self, file: IO[bytes], row: dict[str, Any]) -> None:
@@ -146,10 +170,14 @@ class Ledger:
         self._count(line)
 
 
+def _dollars(usd: Any) -> float | None:
+    return None if usd is None else float(usd)
+
+
 def main() -> None:
     """Prints a ledger's summary."""
-    parser = argparse.ArgumentParser(prog="python -m t2ibench.images.ledger", description="What a study has spent.")
-    parser.add_argument("study", help="the name that images.openai.ledger holds, usually the study's")
+    parser = argparse.ArgumentParser(prog="python -m t2ibench.paid.ledger", description="What a study has spent.")
+    parser.add_argument("study", help="the name that images.openai.ledger and prompts.llm.ledger hold: the study's")
     path = path_of(parser.parse_args().study)
     try:
         if not path.exists():

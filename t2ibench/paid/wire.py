@@ -1,22 +1,21 @@
 """One request over the wire, through the openai client, and the key that must stay out of all that is kept."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from t2ibench.errors import ConfigError
-from t2ibench.images.replies import KEPT_HEADERS, Arrived
 from t2ibench.keys import KEY, secret_key
+from t2ibench.paid.answers import KEPT_HEADERS, Arrived
 
 
-def post(client: Any, body: dict[str, Any], key: str) -> Arrived:
-    """Sends one images request, once; returns what came back, without the key."""
+def post(call: Callable[[], Any], key: str) -> Arrived:
+    """Sends one request, once; returns what came back, without the key. call: a `with_raw_response` method, bound."""
     from openai import APIError, APIStatusError
 
-    known = {name: value for name, value in body.items() if name != "seed"}
-    extra = {"seed": body["seed"]} if "seed" in body else None  # no parameter of OpenAI's
     try:
-        answer = client.images.with_raw_response.generate(**known, extra_body=extra)
+        answer = call()
     except APIStatusError as error:
         answer = error.response
     except APIError as error:
@@ -34,12 +33,14 @@ def api_key() -> str:
 
 def _without(body: bytes, key: str) -> bytes:
     """A body in which the server does not quote the key. Base64 of pictures is left alone: a short key may be in it."""
-    if not key or key.encode() not in body:
+    if not key or not (key.encode() in body or b"\\" in body):  # escaped, the key looks other than it reads
         return body
     try:
-        return json.dumps(_scrubbed(json.loads(body), key)).encode()
+        told = json.loads(body)
+        scrubbed = _scrubbed(told, key)
     except (ValueError, RecursionError):
         return body.replace(key.encode(), b"[key]")
+    return body if scrubbed == told else json.dumps(scrubbed).encode()
 
 
 def _scrubbed(value: Any, key: str) -> Any:
