@@ -156,7 +156,8 @@ def _sample(params: dict[str, Any], source: str, prompt: Prompt, index: int, see
         engine=engine,
         fingerprint=digest([source, prompt.text, index]),
         sha256=digest(pixels.tobytes().hex()),
-        extra={"model": "dall-e-3", "revised_prompt": f"{prompt.text}, seen from far", "stand_in_for": "DALL-E 3"}
+        extra={"model": "t2ibench-standin", "stand_in_for": "DALL-E 3",
+               "revised_prompt": f"{prompt.text}, seen from far"}
         if engine == "openai" else {},
     )
 

@@ -33,7 +33,8 @@ from t2ibench.compare.pairs import pairs
 from t2ibench.compare.published import NOTHING
 from t2ibench.compare.verdicts import Evidence, decide
 from t2ibench.errors import ConfigError, MissingError
-from t2ibench.records import CLASSES, Prediction, read_json, write_json, write_rows
+from t2ibench.records import CLASSES, Prediction, Sample, read_json, write_json, write_rows
+from t2ibench.shown import shown, substitute
 from t2ibench.stats import Count, Share, cluster_bootstrap, holm, mean_of_proportions, newcombe, p_of_zero, wilson
 
 CELLS = [f"{source}/{variant}" for source in ("sd-llm", "dalle3-llm", "sd-caption") for variant in ("base", "deblur")]
@@ -51,9 +52,9 @@ def seen(class_name: str, count: Count, per_prompt: int = 4) -> list[Prediction]
     ]  # fmt: skip
 
 
-def result(counts: dict[str, Count], engine: str = "sd") -> CellResult:
+def result(counts: dict[str, Count]) -> CellResult:
     rows = [row for name, count in counts.items() for row in seen(name, count)]
-    return CellResult(counts=counts, predictions=rows, engine=engine)
+    return CellResult(counts=counts, predictions=rows)
 
 
 def results(correct: int = 36, n: int = 40, cells: list[str] = CELLS, **other: Count) -> dict[str, CellResult]:
@@ -308,14 +309,38 @@ def test_bundled_models_are_never_comparable() -> None:
     assert {r["p_value"] for r in comparison["cells"]} == {r["needed"] for r in comparison["cells"]} == {None}
 
 
+def substituted(found: dict[str, CellResult], drew: str = "standin for DALL-E 3") -> dict[str, CellResult]:
+    """The same, where another model drew in place of DALL-E 3."""
+    return found | {cell: replace(found[cell], substitute=drew) for cell in found if cell.startswith("dalle3")}
+
+
 def test_a_successor_of_a_retired_model_is_named_and_spares_the_other_sources() -> None:
-    found = results()
-    found |= {cell: replace(found[cell], engine="openai") for cell in CELLS if cell.startswith("dalle3")}
-    note = "gpt-image-1 draws in place of DALL-E 3, which is retired"
-    comparison = run(found, comparable=True, successors={"openai": note})
+    comparison = run(substituted(results(), "gpt-image-2.5-sunburst for DALL-E 3"), comparable=True)
+    assert comparison["substitutes"] == {"dalle3-llm": "gpt-image-2.5-sunburst for DALL-E 3"}
     assert row(comparison, "dalle3-llm/base", "cat")["verdict"] == "not comparable"
-    assert row(comparison, "dalle3-llm/base", "cat")["reason"] == note
+    reason = row(comparison, "dalle3-llm/base", "cat")["reason"]
+    assert reason == "another model drew than the paper's: gpt-image-2.5-sunburst for DALL-E 3"
     assert row(comparison, "sd-llm/base", "cat")["verdict"] == "underpowered"
+
+
+def test_the_name_that_people_read_says_who_drew_in_place_of_whom_and_keys_stay() -> None:
+    sample = Sample(file_name="", id="a-0", class_name="cat", prompt="", prompt_id="a", index=0, seed=0,
+                    engine="openai", fingerprint="", sha256="",
+                    extra={"model": "t2ibench-standin", "stand_in_for": "DALL-E 3"})
+    assert substitute([sample, replace(sample, extra={})]) == "standin for DALL-E 3"
+    other = replace(sample, extra={"model": "gpt-image-2", "stand_in_for": "DALL-E 3"})
+    assert substitute([sample, other]) == "gpt-image-2 for DALL-E 3, standin for DALL-E 3"
+    assert substitute([replace(sample, extra={"model": "dall-e-3"})]) == ""
+    drew = {"dalle3-llm": "standin for DALL-E 3"}
+    assert shown("dalle3-llm/base", drew) == "dalle3-llm (standin for DALL-E 3)/base"
+    assert shown("dalle3-llm", drew) == "dalle3-llm (standin for DALL-E 3)"
+    assert shown("sd-llm/base", drew) == "sd-llm/base"
+    comparison = run(substituted(results()))
+    text = as_markdown(comparison, make_params()["models"], PUBLISHED)
+    assert "(`dalle3-llm (standin for DALL-E 3)/base`)" in text and "| dalle3-llm (standin for DALL-E 3) | base" in text
+    assert "`dalle3-llm/" not in text and "`sd-llm/base`" in text
+    assert {r["cell"] for r in comparison["cells"]} == set(CELLS)
+    assert "dalle3-llm/base,cat" in accuracy_csv(comparison)
 
 
 def test_what_a_class_could_show_is_said_beside_it() -> None:
@@ -441,7 +466,7 @@ def printed(comparison: dict[str, Any], models: dict[str, Any], width: int = 100
 
 
 def test_the_last_words_fit_100_columns_with_every_number_whole() -> None:
-    text = printed(run(results(40, 40)), make_params()["models"])
+    text = printed(run(substituted(results(40, 40), "gpt-image-2.5-sunburst for DALL-E 3")), make_params()["models"])
     assert max(len(line) for line in text.splitlines()) <= 100
     assert "…" not in text
     (dog,) = [line for line in text.splitlines() if line.startswith("dog")]
@@ -451,8 +476,9 @@ def test_the_last_words_fit_100_columns_with_every_number_whole() -> None:
 
 
 def test_the_last_words_name_the_stand_in_and_say_not_comparable() -> None:
-    text = printed(run(results()), make_params()["models"])
-    assert text.count("stand-in") == 2
+    text = printed(run(substituted(results())), make_params()["models"])
+    assert text.count("(standin for") == 3, "two headings and the pair below"
+    assert "dalle3-llm (standin for DALL-E 3), base to deblur: " in text
     assert "Not comparable with the paper: the bundled models are trained on drawn scenes" in text
     assert "sd-llm, base to deblur: None of 400 images changed its side." in text
     assert "of the paper's averages and claims do not follow from its tables" in text
@@ -463,7 +489,7 @@ def test_the_last_words_count_the_verdicts_and_name_what_differs() -> None:
     found = as_published(400)
     found["sd-llm/base"] = result({**found["sd-llm/base"].counts, "cat": Count(0, 400)})
     text = printed(run(found, **models), models)
-    assert "stand-in" not in text
+    assert "standin" not in text
     assert "2 differs" in text and "Differs: sd-llm/base cat, sd-llm/base average." in text.replace("\n", " ")
 
 
@@ -525,12 +551,17 @@ def test_metrics_without_an_image_are_absent_not_zero() -> None:
     assert metrics(run(found), found, {"sd-llm": {"clip_pass_rate": None}})["accuracy"]["sd-llm/base"] == {}
 
 
+def test_which_model_drew_is_read_from_the_images_rows(workspace: Path) -> None:
+    found = load(workspace, make_params())
+    assert {cell: one.substitute for cell, one in found.items() if one.substitute} == {
+        "dalle3-llm/base": "standin for DALL-E 3", "dalle3-llm/deblur": "standin for DALL-E 3"}
+
+
 def test_results_are_read_for_the_cells_of_params_only(copy: Path) -> None:
     params = make_params(sources=("sd-llm", "sd-caption"))
     (copy / "results/evaluate/dalle3-llm/base.json").write_text("left behind by another study")
     found = load(copy, params)
     assert list(found) == ["sd-llm/base", "sd-llm/deblur", "sd-caption/base", "sd-caption/deblur"]
-    assert found["sd-llm/base"].engine == "sd"
 
 
 @pytest.mark.parametrize("name", ["results/evaluate/sd-llm/base.json", "data/evaluate/sd-llm/base/predictions.jsonl"])

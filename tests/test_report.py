@@ -215,7 +215,7 @@ def test_the_page_does_not_depend_on_where_it_was_made(tmp_path: Path) -> None:
 
 def test_a_banner_says_that_the_bundled_models_prove_no_paper(page: Page) -> None:
     assert "They prove the harness, never a paper." in page.text
-    assert "The images of dalle3-llm are drawn by a stand-in" in page.text
+    assert "Of the images of dalle3-llm another model drew: standin for DALL-E 3." in page.text
 
 
 def test_models_of_the_paper_have_no_banner(small: tuple[Path, dict[str, Any]]) -> None:
@@ -224,7 +224,26 @@ def test_models_of_the_paper_have_no_banner(small: tuple[Path, dict[str, Any]]) 
     write_compare(root, params)
     html = build(load(root, params))
     assert 'class="banner"' not in html
-    assert "stand-in" not in Page(html).text
+    assert "standin" not in Page(html).text
+
+
+def test_where_another_model_drew_every_name_says_so_and_keys_stay(page: Page, html: str) -> None:
+    told = "dalle3-llm (standin for DALL-E 3)"
+    text = page.text.replace("Of the images of dalle3-llm another model", "")
+    assert text.count("dalle3-llm") == text.count(told) > 15
+    words = [tag.get(name) or "" for _, tag in page.tags for name in ("alt", "aria-label", "title")]
+    assert [word for word in words if "dalle3-llm" in word.replace(told, "")] == []
+    records = {key: one for key, one in page.json["records"].items() if key.startswith("dalle3-llm/")}
+    assert records and {one["source"] for one in records.values()} == {told}
+    assert f">{told}/base<" in html, "the charts' titles"
+
+
+def test_a_substitute_among_the_papers_own_models_has_its_banner(tmp_path: Path) -> None:
+    params = make_params(classes=("cat", "dog"), sources=SOURCES)
+    params["models"] = {"name": "hub", "comparable": True, "note": ""}
+    make_workspace(tmp_path, params, per_class=2)
+    text = Page(build(load(tmp_path, params))).text
+    assert "Not every model is the paper's. Of the images of dalle3-llm another model drew: standin for" in text
 
 
 def test_every_picture_has_a_text_for_those_who_do_not_see_it(page: Page) -> None:

@@ -73,6 +73,21 @@ def test_a_cell_says_which_model_drew_in_place_of_which() -> None:
     assert drawn_by([own]) == {}
 
 
+def test_a_run_is_named_for_people_where_another_model_drew_and_a_later_one_takes_its_place(tmp_path: Path) -> None:
+    params = make_params(("cat", "dog"), ("dalle3-llm",)) | {"variants": {"base": {"deblur": "none"}}}
+    make_published(tmp_path, params)
+    (run,) = runs_of(tmp_path, params)
+    assert (run.name, run.shown) == ("dalle3-llm/base", "dalle3-llm (standin for DALL-E 3)/base")
+    publish([replace(run, shown=run.name, entry="before names said so")], EXPERIMENT, None, tmp_path)
+    publish([run], EXPERIMENT, None, tmp_path)
+    names = {found.info.run_id: found.info.run_name for found in published(local(tmp_path))}
+    _, latest = newest(local(tmp_path), EXPERIMENT)
+    assert [names[number] for number in latest] == [run.shown]
+    by_name = {name: number for number, name in names.items()}
+    tags = MlflowClient(local(tmp_path)).get_run(by_name[run.shown]).data.tags
+    assert (tags["source"], tags["variant"], tags["stand_in_for"]) == ("dalle3-llm", "base", "DALL-E 3")
+
+
 def test_a_variant_that_restores_nothing_has_a_speed_all_the_same(tmp_path: Path) -> None:
     for stage, speed in (("images", 4.0), ("filter", 4.0), ("deblur", None), ("evaluate", 2.0)):
         write_reading(tmp_path, "cpu", stage, "a", speed)

@@ -12,6 +12,7 @@ Contract of the stage:
 
 A row of `cells` in results/compare.json is one published number: accuracy, published, ci_low, ci_high in [0, 1],
 difference = accuracy - published in [-1, 1], n and correct in images, null where there is nothing to give.
+`substitutes` says of which source's images another model drew than the study means ({source: `<model> for <model>`}).
 The row of class `average` is the mean of the classes, as the paper averages: each class weighs the same.
 `verdict` is one of VERDICTS, and `reason` says in words why. `pairs` compares the variants of a source on the same
 images; `audit` holds the paper against itself.

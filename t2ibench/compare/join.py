@@ -47,6 +47,7 @@ def compare(
     return {
         "study": study["name"],
         "models": models["name"],
+        "substitutes": {cell.partition("/")[0]: one.substitute for cell, one in results.items() if one.substitute},
         "published": {
             "paper": published.paper,
             "title": published.title,
@@ -96,16 +97,14 @@ def _obstacle(
 ) -> str:
     """What makes the two numbers of different things; empty where nothing does.
 
-    models.comparable and models.note speak of all models; models.successors, if it is there, maps an images engine to
-    what stands in for a model that can no longer be had.
+    models.comparable and models.note speak of all models; a substitute is of one source, as its images' rows say.
     """
     if mine.counts is None:
         return mine.obstacle
     note = "" if models["comparable"] else str(models["note"])
-    successors = models.get("successors") or {}
-    successor = str(successors.get(results[str(cell.cell)].engine, ""))
-    substitute = results[str(cell.cell)].substitute
-    return "; ".join(filter(None, (note, successor, substitute, mine.obstacle)))
+    drew = results[str(cell.cell)].substitute
+    substitute = f"another model drew than the paper's: {drew}" if drew else ""
+    return "; ".join(filter(None, (note, substitute, mine.obstacle)))
 
 
 def _undecided(cell: PublishedCell, mine: Ours, obstacle: str, settings: Settings) -> Verdict:

@@ -7,6 +7,7 @@ from typing import Any
 from t2ibench.compare.pairs import ALL
 from t2ibench.compare.printed import AVERAGE, Published
 from t2ibench.compare.verdicts import VERDICTS
+from t2ibench.shown import shown
 
 HEAD = (
     "| class | images | ours (%) | interval | over prompts | paper (%) | difference | verdict |\n"
@@ -31,9 +32,9 @@ def as_markdown(comparison: Mapping[str, Any], models: Mapping[str, Any], publis
     else:
         parts.append("This study names no published table with a cell that it could reproduce.")
     for (table, column), rows in groupby(comparison["cells"], key=lambda row: (row["table"], row["column"])):
-        parts.append(_table(table, column, list(rows)))
+        parts.append(_table(table, column, list(rows), comparison["substitutes"]))
     if comparison["pairs"]:
-        parts.append(_pairs(comparison["pairs"], 100 * comparison["settings"]["confidence"]))
+        parts.append(_pairs(comparison, 100 * comparison["settings"]["confidence"]))
     if comparison["audit"]:
         parts.append(_audit(comparison["audit"]))
     return "\n\n".join(parts) + "\n"
@@ -59,8 +60,8 @@ def _verdicts(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _table(table: int, column: str, rows: list[dict[str, Any]]) -> str:
-    lines = [f"## Table {table}, {column} (`{rows[0]['cell']}`)", "", HEAD]
+def _table(table: int, column: str, rows: list[dict[str, Any]], substitutes: Mapping[str, str]) -> str:
+    lines = [f"## Table {table}, {column} (`{shown(rows[0]['cell'], substitutes)}`)", "", HEAD]
     for row in rows:
         cells = (
             f"**{row['class']}**" if row["class"] == AVERAGE else row["class"],
@@ -87,7 +88,8 @@ def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _pairs(rows: Sequence[Mapping[str, Any]], confidence: float) -> str:
+def _pairs(comparison: Mapping[str, Any], confidence: float) -> str:
+    rows, drew = comparison["pairs"], comparison["substitutes"]
     lines = [
         "## The same images before and after",
         "",
@@ -101,7 +103,7 @@ def _pairs(rows: Sequence[Mapping[str, Any]], confidence: float) -> str:
         if row["class"] != ALL and not row["gained"] + row["lost"]:
             continue
         cells = (
-            row["source"],
+            shown(row["source"], drew),
             f"{row['from']} → {row['to']}",
             f"**{row['class']}**" if row["class"] == ALL else row["class"],
             *(str(row[key]) for key in ("n", "gained", "lost")),
@@ -112,7 +114,7 @@ def _pairs(rows: Sequence[Mapping[str, Any]], confidence: float) -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     whole = [row for row in rows if row["class"] == ALL]
-    sentences = [f"- {row['source']}, {row['from']} → {row['to']}: {row['text']}" for row in whole]
+    sentences = [f"- {shown(row['source'], drew)}, {row['from']} → {row['to']}: {row['text']}" for row in whole]
     return "\n".join([*lines, "", *sentences])
 
 

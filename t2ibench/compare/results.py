@@ -8,6 +8,7 @@ from typing import Any
 
 from t2ibench.errors import MissingError
 from t2ibench.records import Prediction, Sample, read_json, read_rows
+from t2ibench.shown import substitute
 from t2ibench.stats import Count
 
 COMMAND = "dvc repro evaluate"
@@ -16,13 +17,12 @@ COMMAND = "dvc repro evaluate"
 @dataclass(frozen=True, kw_only=True)
 class CellResult:
     """A cell as evaluate left it. counts: per class; predictions: of the same images; funnel: accuracy per step of the
-    filter, None where the cell is deblurred; engine: the images engine of its source; substitute: which model drew in
-    place of which, empty where none did."""
+    filter, None where the cell is deblurred; substitute: which model drew for which (`shown.substitute`), empty where
+    none did."""
 
     counts: Mapping[str, Count]
     predictions: Sequence[Prediction] = ()
     funnel: Sequence[Mapping[str, Any]] | None = None
-    engine: str = ""
     substitute: str = ""
 
 
@@ -45,7 +45,7 @@ def load_filters(root: Path, params: Mapping[str, Any]) -> dict[str, dict[str, A
     return {source: _read_filter(root / "results/filter" / f"{source}.json") for source in params["sources"]}
 
 
-def _read(root: Path, cell: str, params: Mapping[str, Any], substitute: str) -> CellResult:
+def _read(root: Path, cell: str, params: Mapping[str, Any], drew: str) -> CellResult:
     path = root / "results/evaluate" / f"{cell}.json"
     result = read_json(path, COMMAND)
     per_class = result.get("per_class") if isinstance(result, dict) else None
@@ -58,17 +58,11 @@ def _read(root: Path, cell: str, params: Mapping[str, Any], substitute: str) -> 
     counts = {name: Count(per_class[name]["correct"], per_class[name]["n"]) for name in classes}
     rows = read_rows(root / "data/evaluate" / cell / "predictions.jsonl", Prediction, COMMAND)
     _check_agreement(path, counts, rows)
-    engine = params["sources"][cell.partition("/")[0]]["images"]
-    return CellResult(counts=counts, predictions=rows, funnel=result.get("funnel"), engine=engine,
-                      substitute=substitute)
+    return CellResult(counts=counts, predictions=rows, funnel=result.get("funnel"), substitute=drew)
 
 
 def _substitute(path: Path) -> str:
-    """`<model> drew in place of <model>` where the rows of a source say so: the paper's model can no longer be had."""
-    rows = read_rows(path, Sample, "dvc repro images") if path.exists() else []
-    pairs = sorted({(str(row.extra.get("model", "another model")), str(row.extra["stand_in_for"]))
-                    for row in rows if row.extra.get("stand_in_for")})
-    return "; ".join(f"{drew} drew in place of {wanted}" for drew, wanted in pairs)
+    return substitute(read_rows(path, Sample, "dvc repro images") if path.exists() else [])
 
 
 def _check_agreement(path: Path, counts: Mapping[str, Count], rows: Sequence[Prediction]) -> None:

@@ -134,10 +134,13 @@ def kept_by_class(title: str, steps: Sequence[Mapping[str, Any]], classes: Seque
 
 
 def pairs(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """What deblurring changed, in points, with its interval: rows of results/compare.json's `pairs`, from the top."""
+    """What deblurring changed, in points, with its interval: rows of results/compare.json's `pairs`, from the top, with
+    the name of their source for people, `shown`."""
     with styled():
-        figure, axes = empty(5.2, 0.9 + 0.24 * max(len(rows), 1),
-                             {"left": 1.9, "right": 0.25, "top": 0.4, "bottom": 0.45})
+        names = [f"{row['shown']}: {row['class']}" if row["class"] == "all" else row["class"] for row in rows]
+        left = max([1.9, *(0.075 * len(name) for name in names)])
+        figure, axes = empty(3.3 + left, 0.9 + 0.24 * max(len(rows), 1),
+                             {"left": left, "right": 0.25, "top": 0.4, "bottom": 0.45})
         known = [(y, row) for y, row in enumerate(rows) if row["difference"] is not None]
         axes.axvline(0, color=MUTED, linewidth=0.8)
         for y, row in known:
@@ -145,7 +148,6 @@ def pairs(rows: Sequence[Mapping[str, Any]]) -> Figure:
             axes.plot([100 * row["ci_low"], 100 * row["ci_high"]], [y, y], color=OURS, alpha=0.35, linewidth=2.4)
             axes.plot(100 * row["difference"], y, "s" if heavy else "o", color=OURS, markersize=6 if heavy else 4.5)
         axes.set_title("What a variant changed on the same images, in points")
-        names = [f"{row['source']}: {row['class']}" if row["class"] == "all" else row["class"] for row in rows]
         _names(axes, range(len(rows)), names)
         axes.grid(axis="x", color=LINE, linewidth=0.7)
         return figure

@@ -27,7 +27,7 @@ def pipeline(flows: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def _lane(axes: Axes, flow: Mapping[str, Any], top: float) -> None:
-    axes.text(0, top + 0.18, flow["source"], fontsize=11, fontweight="bold")
+    axes.text(0, top + 0.18, flow["shown"], fontsize=11, fontweight="bold")
     boxes = [("prompts", str(flow["prompts"]), f"drawn by {flow['images']}")]
     for step in flow["steps"]:
         boxes.append((step["name"], str(step["count"]), f"−{step['lost']}" if step["lost"] else ""))

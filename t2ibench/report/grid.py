@@ -38,7 +38,7 @@ def sample_grid(cell: Cell, classes: Sequence[str], columns: int, masks: bool = 
     width = MARGIN * 2 + LABEL + columns * (TILE + GAP)
     sheet = Image.new("RGB", (width, MARGIN + HEAD + len(classes) * (TILE + GAP)), PAPER)
     pen = ImageDraw.Draw(sheet)
-    title = f"{cell.name}: masks" if masks else cell.name
+    title = f"{cell.shown}: masks" if masks else cell.shown
     pen.text((MARGIN, MARGIN), title, INK, font=ImageFont.load_default(20))
     font = ImageFont.load_default(16)
     for row, class_name in enumerate(classes):
@@ -70,7 +70,7 @@ def failure_sheet(cell: Cell, classes: Sequence[str], limit: int, columns: int =
     rows = -(-len(shown) // columns)
     sheet = Image.new("RGB", (MARGIN * 2 + columns * step, MARGIN * 2 + HEAD + rows * (step + line)), PAPER)
     pen = ImageDraw.Draw(sheet)
-    title = f"{cell.name}: {len(wrong)} of {len(cell.samples)} misclassified"
+    title = f"{cell.shown}: {len(wrong)} of {len(cell.samples)} misclassified"
     pen.text((MARGIN, MARGIN), title, INK, font=ImageFont.load_default(20))
     for number, sample in enumerate(shown):
         left, top = MARGIN + number % columns * step, MARGIN + HEAD + number // columns * (step + line)

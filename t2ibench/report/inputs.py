@@ -34,12 +34,14 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One `<source>/<variant>`. folder holds the pictures, told what evaluate wrote about them; samples, predictions
-    and segmentations have the same ids, sorted; rejected: predictions of the images that the filter rejected, where
-    the variant does not deblur; result: the content of results/evaluate/<source>/<variant>.json."""
+    """One `<source>/<variant>`. shown: its name for people; folder holds the pictures, told what evaluate wrote about
+    them; samples, predictions and segmentations have the same ids, sorted; rejected: predictions of the images that the
+    filter rejected, where the variant does not deblur; result: the content of results/evaluate/<source>/<variant>.json.
+    """
 
     source: str
     variant: str
+    shown: str
     folder: Path
     told: Path
     samples: tuple[Sample, ...]
@@ -68,11 +70,12 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One source before evaluation. folder holds the pictures as they were generated; made: their rows by id;
-    failed: the images that could not be made; decisions: the filter's, by id; filtered: the content of
-    results/filter/<source>.json."""
+    """One source before evaluation. shown: its name for people; folder holds the pictures as they were generated;
+    made: their rows by id; failed: the images that could not be made; decisions: the filter's, by id; filtered: the
+    content of results/filter/<source>.json."""
 
     name: str
+    shown: str
     folder: Path
     made: Mapping[str, Sample]
     failed: tuple[Failure, ...]

@@ -66,7 +66,7 @@ class Lineage:
             views.append(_view(GENERATED, self.album.add(origin.folder / sample.file_name), rejected.get(key), None))
         return {
             "class": sample.class_name,
-            "source": source,
+            "source": origin.shown,
             "id": key,
             "prompt": sample.prompt,
             "prompt_id": sample.prompt_id,

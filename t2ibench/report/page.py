@@ -76,7 +76,7 @@ def _facts(inputs: ReportInputs) -> dict[str, Any]:
     flows = views.pipeline(inputs)
     return {
         "bundled": ran.bundled(inputs),
-        "stands_in": {source: ran.stands_in(inputs, source) for source in inputs.choices},
+        "substitutes": inputs.comparison["substitutes"],
         "flows": flows,
         "kept": sum(one["kept"] for one in flows),
         "models": ran.models(inputs),
@@ -129,15 +129,16 @@ def _funnels(inputs: ReportInputs) -> Iterator[Chart]:
         steps = source.filtered["funnel"]
         seen = {step: row["accuracy"] for step, row in views.step_accuracies(inputs, name).items()}
         told = ", ".join(f"{step['step']} {step['count']}" for step in steps)
-        yield f"funnel-{name}", charts.funnel(name, steps, seen), f"Images of {name} left after each step: {told}."
+        words = f"Images of {source.shown} left after each step: {told}."
+        yield f"funnel-{name}", charts.funnel(source.shown, steps, seen), words
         kept = ", ".join(f"{one} {steps[-1]['per_class'].get(one, 0)}" for one in inputs.classes)
-        figure = charts.kept_by_class(f"{name}, by class", steps, inputs.classes)
-        yield f"kept-{name}", figure, f"Images of {name} kept per class: {kept}."
+        figure = charts.kept_by_class(f"{source.shown}, by class", steps, inputs.classes)
+        yield f"kept-{name}", figure, f"Images of {source.shown} kept per class: {kept}."
 
 
 def _accuracies(inputs: ReportInputs) -> Iterator[Chart]:
     for cell in inputs.cells.values():
-        figure = charts.accuracy(cell.name, verdicts.accuracy_rows(inputs, cell))
+        figure = charts.accuracy(cell.shown, verdicts.accuracy_rows(inputs, cell))
         yield f"accuracy-{cell.source}-{cell.variant}", figure, ""
 
 
@@ -151,12 +152,13 @@ def _confusions(inputs: ReportInputs) -> Iterator[Chart]:
             if predicted != intended and count
         }
         most = sorted(errors, key=lambda error: (-errors[error], error))[:5]
-        words = f"Confusion matrix of {cell.name}. Most frequent errors: {', '.join(most) or 'none'}."
-        yield f"confusion-{cell.source}-{cell.variant}", charts.confusion(cell.name, table, inputs.classes), words
+        words = f"Confusion matrix of {cell.shown}. Most frequent errors: {', '.join(most) or 'none'}."
+        yield f"confusion-{cell.source}-{cell.variant}", charts.confusion(cell.shown, table, inputs.classes), words
 
 
 def _known_pairs(inputs: ReportInputs) -> list[dict[str, Any]]:
-    return [row for row in inputs.comparison["pairs"] if row["source"] in inputs.choices]
+    return [row | {"shown": inputs.sources[row["source"]].shown} for row in inputs.comparison["pairs"]
+            if row["source"] in inputs.choices]
 
 
 def _drawn(chart: Iterator[Chart]) -> list[dict[str, Any]]:

@@ -7,8 +7,6 @@ from typing import Any
 from t2ibench.report.inputs import ReportInputs
 
 BUNDLED = "tiny"
-PAID = "openai"
-"""The images engine that the bundled models replace by a stand-in."""
 ROLES = {
     "sd": "draws, in place of Stable Diffusion",
     "standin": "draws behind the images API, in place of DALL-E 3",
@@ -26,11 +24,6 @@ TITLES = {"note", "name", "comparable", "licences"}
 def bundled(inputs: ReportInputs) -> bool:
     """Whether the models are the small ones that come with the repository."""
     return bool(inputs.models["name"] == BUNDLED)
-
-
-def stands_in(inputs: ReportInputs, source: str) -> bool:
-    """Whether a source's images come from a stand-in for a paid model."""
-    return bundled(inputs) and inputs.choices[source]["images"] == PAID
 
 
 def models(inputs: ReportInputs) -> list[dict[str, str]]:

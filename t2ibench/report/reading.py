@@ -23,12 +23,13 @@ from t2ibench.records import (
     read_rows,
 )
 from t2ibench.report.inputs import Cell, ReportInputs, Settings, Source
+from t2ibench.shown import shown
 
 LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "ultralytics", "openai", "numpy", "pillow")
 ENGINES = ("prompts", "images", "filter", "deblur", "evaluate")
 DIGESTS = Path(__file__).parents[1] / "tiny" / "weights" / "digests.json"
 RESULT = {"n", "correct", "accuracy", "per_class", "confusion", "funnel", "segmentation"}
-COMPARISON = {"study", "models", "cells", "published", "pairs", "audit"}
+COMPARISON = {"study", "models", "substitutes", "cells", "published", "pairs", "audit"}
 
 
 def load(root: Path, params: Mapping[str, Any]) -> ReportInputs:
@@ -37,7 +38,9 @@ def load(root: Path, params: Mapping[str, Any]) -> ReportInputs:
     Raises MissingError where a file is absent, truncated or of another study, ConfigError for a setting.
     """
     classes = params["study"]["classes"]
-    sources = {name: _source(root, name, classes) for name in params["sources"]}
+    comparison = _comparison(root, params)
+    drew: Mapping[str, str] = comparison["substitutes"]
+    sources = {name: _source(root, name, shown(name, drew), classes) for name in params["sources"]}
     cells = [
         _cell(root, sources[source], variant, str(settings["deblur"]), classes)
         for source in params["sources"]
@@ -57,7 +60,7 @@ def load(root: Path, params: Mapping[str, Any]) -> ReportInputs:
             str(choice["prompts"]) for choice in params["sources"].values())},
         sources=sources,
         cells={cell.name: cell for cell in cells},
-        comparison=_comparison(root, params),
+        comparison=comparison,
     )
 
 
@@ -66,7 +69,7 @@ def _prompts(root: Path, kind: str) -> dict[str, Prompt]:
     return {row.id: row for row in rows}
 
 
-def _source(root: Path, name: str, classes: list[str]) -> Source:
+def _source(root: Path, name: str, title: str, classes: list[str]) -> Source:
     folder = root / "data" / "images" / name
     command = f"dvc repro images@{name}"
     made = {row.id: row for row in read_rows(folder / "metadata.jsonl", Sample, command)}
@@ -87,7 +90,8 @@ def _source(root: Path, name: str, classes: list[str]) -> Source:
         raise MissingError(f"{path} lacks clip_pass_rate, rejected or review", command)
     if steps[-1]["count"] != sum(row.keep for row in decisions.values()):
         raise MissingError(f"{path} and {table} keep different numbers of images", command)
-    return Source(name=name, folder=folder, made=made, failed=tuple(failed), decisions=decisions, filtered=filtered)
+    return Source(name=name, shown=title, folder=folder, made=made, failed=tuple(failed), decisions=decisions,
+                  filtered=filtered)
 
 
 def _cell(root: Path, source: Source, variant: str, deblur: str, classes: list[str]) -> Cell:
@@ -115,6 +119,7 @@ def _cell(root: Path, source: Source, variant: str, deblur: str, classes: list[s
     return Cell(
         source=source.name,
         variant=variant,
+        shown=f"{source.shown}/{variant}",
         folder=folder,
         told=told,
         samples=tuple(sorted(samples, key=lambda sample: sample.id)),

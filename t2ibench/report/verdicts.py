@@ -7,8 +7,8 @@ from typing import Any
 
 from t2ibench.report.charts import AVERAGE
 from t2ibench.report.inputs import Cell, ReportInputs
-from t2ibench.report.ran import stands_in
 from t2ibench.report.strips import Strips, accuracy_strips, difference_strips
+from t2ibench.shown import shown
 from t2ibench.stats import Count, mean_of_proportions, wilson
 
 WORDS = ("reproduced", "differs", "underpowered", "not comparable")
@@ -82,7 +82,7 @@ def tables(inputs: ReportInputs) -> tuple[list[dict[str, Any]], Strips]:
     published = {column["cell"] for column in columns}
     for cell in inputs.cells.values():
         if cell.name not in published:
-            columns.append(_column(inputs, None, cell.name, cell.name, accuracy_rows(inputs, cell)))
+            columns.append(_column(inputs, None, cell.shown, cell.name, accuracy_rows(inputs, cell)))
     strips = accuracy_strips("intervals", [row for column in columns for row in column["rows"]])
     place = iter(strips.slices)
     for column in columns:
@@ -92,12 +92,11 @@ def tables(inputs: ReportInputs) -> tuple[list[dict[str, Any]], Strips]:
 
 def _column(inputs: ReportInputs, number: int | None, name: str, cell: str,
             rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    source = cell.partition("/")[0]
     return {
         "number": number,
         "column": name,
         "cell": cell,
-        "stands_in": source in inputs.choices and stands_in(inputs, source),
+        "shown": shown(cell, inputs.comparison["substitutes"]),
         "rows": rows,
         "reasons": _reasons(rows),
     }
@@ -124,7 +123,7 @@ def pairs(inputs: ReportInputs) -> tuple[list[dict[str, Any]], Strips]:
     strips = difference_strips("differences", rows)
     sliced = zip(rows, strips.slices, strict=True)
     groups = groupby(sliced, key=lambda pair: (pair[0]["source"], pair[0]["from"], pair[0]["to"]))
-    return [{"source": source, "from": before, "to": after, "rows": list(group)}
+    return [{"source": inputs.sources[source].shown, "from": before, "to": after, "rows": list(group)}
             for (source, before, after), group in groups], strips
 
 

@@ -28,6 +28,7 @@ def pipeline(inputs: ReportInputs) -> list[dict[str, Any]]:
         prompts = {sample.prompt_id for sample in source.made.values()}
         flows.append({
             "source": name,
+            "shown": source.shown,
             "prompts": inputs.choices[name]["prompts"],
             "used": len(prompts),
             "images": inputs.choices[name]["images"],
@@ -50,14 +51,14 @@ def mosaic(inputs: ReportInputs, lineage: Lineage) -> list[Tile]:
         cell = inputs.of_source(source)[0]
         for name in inputs.classes:
             right = [one for one in cell.of_class(name) if cell.predictions[one.id].predicted == name]
-            tiles += [lineage.kept(cell, one, f"{name}, {cell.name}.") for one in right[:1]]
+            tiles += [lineage.kept(cell, one, f"{name}, {cell.shown}.") for one in right[:1]]
     return tiles
 
 
 def previews(inputs: ReportInputs, lineage: Lineage) -> list[dict[str, Any]]:
     """Figure 2: per source and class the first images by id, the same ones in every variant."""
-    return [{"source": source, "classes": [_preview(inputs, lineage, source, name) for name in inputs.classes]}
-            for source in inputs.sources]
+    return [{"source": origin.shown, "classes": [_preview(inputs, lineage, source, name) for name in inputs.classes]}
+            for source, origin in inputs.sources.items()]
 
 
 def _preview(inputs: ReportInputs, lineage: Lineage, source: str, class_name: str) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def _preview(inputs: ReportInputs, lineage: Lineage, source: str, class_name: st
     strips = []
     for cell in cells:
         samples = {sample.id: sample for sample in cell.of_class(class_name)}
-        alt = f"{class_name}, {cell.name}."
+        alt = f"{class_name}, {cell.shown}."
         images = [lineage.kept(cell, samples[key], alt) for key in chosen if key in samples]
         correct, n = count(cell, class_name)
         strips.append({"variant": cell.variant, "images": images, "n": n, "correct": correct})
@@ -93,7 +94,7 @@ def funnel_tables(inputs: ReportInputs) -> list[dict[str, Any]]:
                 seen = accuracies.get(step["step"], {}).get("per_class", {}).get(class_name, {})
                 cells.append({"count": step["per_class"].get(class_name, 0), "accuracy": seen.get("accuracy")})
             rows.append({"name": class_name, "cells": cells})
-        found.append({"source": name, "steps": [step_name(step["step"]) for step in steps], "rows": rows})
+        found.append({"source": source.shown, "steps": [step_name(step["step"]) for step in steps], "rows": rows})
     return found
 
 
@@ -104,18 +105,18 @@ def rejected(inputs: ReportInputs, lineage: Lineage) -> list[dict[str, Any]]:
         reasons = []
         for reason in dict.fromkeys([*REASONS, *sorted({row.reason for row in source.decisions.values()} - {""})]):
             rows = [source.made[key] for key in sorted(source.decisions) if source.decisions[key].reason == reason]
-            tiles = [lineage.generated(name, one, f"{one.class_name}, {name}, rejected: {reason}.")
+            tiles = [lineage.generated(name, one, f"{one.class_name}, {source.shown}, rejected: {reason}.")
                      for one in rows[: inputs.settings.rejected]]
             if rows:
                 reasons.append({"reason": reason, "text": REASONS.get(reason, reason), "count": len(rows),
                                 "images": tiles})
-        found.append({"source": name, "reasons": reasons})
+        found.append({"source": source.shown, "reasons": reasons})
     return found
 
 
 def reviews(inputs: ReportInputs) -> list[dict[str, Any]]:
     """Who looked at which source, and how far they agree: [{source, reviewed, by, agreement}]."""
-    return [{"source": name, **source.filtered["review"]} for name, source in inputs.sources.items()
+    return [{"source": source.shown, **source.filtered["review"]} for source in inputs.sources.values()
             if source.filtered["review"]["reviewed"]]
 
 
@@ -125,7 +126,7 @@ def failures(inputs: ReportInputs, lineage: Lineage) -> list[dict[str, Any]]:
     for cell in inputs.cells.values():
         images = [_failure(cell, sample, lineage) for sample in cell.misclassified(inputs.classes)]
         fold = inputs.settings.failures
-        galleries.append({"cell": cell.name, "count": len(images), "n": len(cell.samples), "images": images[:fold],
+        galleries.append({"cell": cell.shown, "count": len(images), "n": len(cell.samples), "images": images[:fold],
                           "more": images[fold:]})
     return galleries
 
@@ -142,11 +143,11 @@ def _failure(cell: Cell, sample: Sample, lineage: Lineage) -> dict[str, Any]:
 def flips(inputs: ReportInputs, lineage: Lineage) -> list[dict[str, Any]]:
     """Images that only one of two variants gets right: [{source, from, to, images: [{before, after, ...}]}]."""
     found = []
-    for source in inputs.sources:
-        first, *others = inputs.of_source(source)
+    for source in inputs.sources.values():
+        first, *others = inputs.of_source(source.name)
         for other in others:
             images = [flip for sample in other.samples if (flip := _flip(first, other, sample, lineage))]
-            found.append({"source": source, "from": first.variant, "to": other.variant, "images": images})
+            found.append({"source": source.shown, "from": first.variant, "to": other.variant, "images": images})
     return found
 
 
@@ -156,8 +157,8 @@ def _flip(first: Cell, other: Cell, sample: Sample, lineage: Lineage) -> dict[st
         return None
     original = next(one for one in first.samples if one.id == sample.id)
     return {
-        "before": lineage.kept(first, original, f"{sample.class_name}, {first.name}, seen as {before.predicted}."),
-        "after": lineage.kept(other, sample, f"{sample.class_name}, {other.name}, seen as {after.predicted}."),
+        "before": lineage.kept(first, original, f"{sample.class_name}, {first.shown}, seen as {before.predicted}."),
+        "after": lineage.kept(other, sample, f"{sample.class_name}, {other.shown}, seen as {after.predicted}."),
         "was": before.predicted,
         "now": after.predicted,
         "gained": after.predicted == sample.class_name,
@@ -177,13 +178,13 @@ def segmentations(inputs: ReportInputs, lineage: Lineage) -> dict[str, Any]:
     return {
         "gallery": gallery,
         "variant": next(iter(inputs.variants)),
-        "kinds": {source: inputs.choices[source]["prompts"] for source in inputs.sources},
-        "cells": [{"cell": cell.name, **cell.result["segmentation"]} for cell in inputs.cells.values()],
+        "kinds": {one.shown: inputs.choices[one.name]["prompts"] for one in inputs.sources.values()},
+        "cells": [{"cell": cell.shown, **cell.result["segmentation"]} for cell in inputs.cells.values()],
     }
 
 
 def _masked(cell: Cell, sample: Sample, lineage: Lineage) -> dict[str, Any]:
     mask = cell.segmentations[sample.id]
     told = "no mask" if mask.predicted == NONE else f"mask of {mask.predicted}, confidence {mask.confidence:.2f}"
-    return {"tile": lineage.kept(cell, sample, f"{sample.class_name}, {cell.name}: {told}.", outlined=True),
+    return {"tile": lineage.kept(cell, sample, f"{sample.class_name}, {cell.shown}: {told}.", outlined=True),
             "mask": mask, "right": mask.predicted == sample.class_name}

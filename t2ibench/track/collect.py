@@ -10,9 +10,10 @@ import yaml
 
 from t2ibench.errors import MissingError
 from t2ibench.records import Sample, digest, read_json, read_rows
+from t2ibench.shown import shown
 from t2ibench.track import SETTINGS, CellRun, measures
 
-HOLDS = 3
+HOLDS = 4
 """Part of every entry: goes up when runs get to hold something else, so that the next publication brings it."""
 
 COLOURS = ("#1f77b4", "#aec7e8", "#ff7f0e", "#ffbb78", "#2ca02c", "#98df8a", "#d62728", "#ff9896", "#9467bd", "#c5b0d5",
@@ -73,6 +74,7 @@ def _cell(root: Path, params: Mapping[str, Any], lock: Mapping[str, Any], compar
     said = {"filter": filtered, "result": result, "rows": rows}
     return CellRun(
         name=name,
+        shown=shown(name, comparison["substitutes"]),
         entry=digest({"holds": HOLDS, "lock": locked, "hardware": hardware, "timed": sorted(clocks), **said}),
         tags={**tags, "source": source, "variant": variant, "hardware": hardware, **measures.devices(clocks),
               **measures.verdicts(rows), **measures.drawn_by(kept),

@@ -97,7 +97,7 @@ def _publish(client: Any, experiment: str, run: CellRun) -> tuple[str, bool]:
         return str(finished[0]), False
     twins = client.search_runs([experiment], f"tags.`{SETTINGS}` = '{run.tags[SETTINGS]}'")
     elsewhere = any(twin.data.tags.get("hardware") != run.tags["hardware"] for twin in twins)
-    name = f"{run.name} on {run.tags['hardware']}" if elsewhere else run.name  # charts call runs by their names
+    name = f"{run.shown} on {run.tags['hardware']}" if elsewhere else run.shown  # charts call runs by their names
     # a publication that stops here, for whatever reason, leaves a run that is not FINISHED: the next one deletes it
     number = str(client.create_run(experiment, run_name=name, tags={**run.tags, ENTRY: run.entry}).info.run_id)
     _fill(client, number, run)
