@@ -15,9 +15,10 @@ import yaml
 from t2ibench.harness import config, timing
 from t2ibench.harness.items import ItemCache
 from t2ibench.images import fingerprint, plan
+from t2ibench.paid.ledger import Ledger, path_of
 from t2ibench.pictures import encode_png
 from t2ibench.plan import costs, counting, speeds, table
-from t2ibench.records import Prompt, read_rows, write_json
+from t2ibench.records import Prompt, digest, read_rows, write_json
 
 ROOT = Path(__file__).parents[1]
 FIRST = "sd-llm"
@@ -150,6 +151,43 @@ def test_an_api_costs_its_price_for_every_image_that_is_not_stored_and_the_cap_i
     found = costs.cost(params, cell(counting.count(params), "images", "dalle3-llm"), rows)
     assert found.usd == 6.0
     assert not costs.budgets(params, [found])[0].endswith(costs.STOPS)
+
+
+def test_a_chat_model_is_in_the_dollars_with_what_the_ledger_has_spent_already(workspace: Path) -> None:
+    chat = ["prompts.llm.recording=null", "prompts.llm.input_usd_per_million=2", "prompts.llm.max_output_tokens=100000",
+            "prompts.llm.output_usd_per_million=20"]
+    params = small(*chat)
+    found = costs.cost(params, cell(counting.count(params), "prompts", "llm"), [])
+    assert (found.cell.requests, found.basis) == (2, "2 requests, 6 with all repairs")
+    assert found.usd == pytest.approx(4.0, abs=0.02), "2 dollars of reply at most for each of two classes"
+    images = ["images.openai.server=null", "images.openai.model=a-model", "images.openai.price_usd=1"]
+    params = small(*chat, *images)
+    priced = [costs.cost(params, one, []) for one in counting.count(params)]
+    (said,) = costs.budgets(params, priced)
+    assert said.startswith("Ledger ieie2026: 0.00 USD spent so far, 6.0") and not said.endswith(costs.STOPS)
+    ledger = Ledger(path_of("ieie2026"), 100)
+    ledger.settle(ledger.ask("f", "prompts of cat", "m", 3.0), "yes", "made")
+    ledger.ask("f", "a-0", "m", 1.5)
+    ledger.settle(ledger.ask("f", "prompts of cat", "m", None), "yes", "made")
+    (said,) = costs.budgets(params, priced)
+    past = "Ledger ieie2026: 4.50 USD spent so far (1.50 of it perhaps) and 1 requests of unknown price"
+    assert said.startswith(past)
+    assert "10.5" in said and said.endswith(costs.STOPS), "texts, images and the past pass a cap of 10"
+    done = start("t2ibench.plan", *chat, "prompts.llm.input_usd_per_million=null",
+                 "prompts.llm.output_usd_per_million=null")
+    assert "10 requests, 30 with all repairs; price unknown" in done.stdout and "≥ –" in done.stdout, done.stdout
+    assert "10 requests of unknown price" in done.stdout.replace("\n", " ")
+
+
+def test_written_prompts_and_saved_replies_are_not_asked_again(workspace: Path) -> None:
+    params = small("prompts.llm.recording=null")
+    engine = config.build(params.prompts["llm"], "prompts.llm", params)
+    request = engine.request("cat")
+    row = {"class_name": "cat", "request": request, "request_digest": digest(request), "reply": {}}
+    write_json(Path(params.prompts["llm"]["save"]), {"authored": False, "exchanges": [row]})
+    assert cell(counting.count(params), "prompts", "llm").requests == 1
+    write_prompts()
+    assert not [one for one in counting.count(params) if one.stage == "prompts"]
 
 
 def test_the_stand_in_costs_nothing(workspace: Path) -> None:

@@ -45,12 +45,6 @@ def notes(params: config.Params, cells: Sequence[counting.Cell]) -> list[str]:
                         "are an upper estimate from params.yaml, and what is stored is not known.")
     if any(not cell.exact for cell in cells if cell.stage in ("deblur", "evaluate")):
         said.append("≤: the filter has not decided on all images yet; every one of them is counted as kept.")
-    for kind in kinds:
-        node = params.prompts[kind]
-        if "recording" in node and node["recording"] is None:
-            said.append(f"prompts.{kind} asks a chat model: {len(params.study.classes)} to "
-                        f"{len(params.study.classes) * int(node.get('max_tries', 1))} requests, whose price is the "
-                        "server's and is not in the sum.")
     said.append("evaluate has no stored images: a cell counts as stored where DVC ran it with these params; dvc status "
                 "knows about changed code.")
     return said

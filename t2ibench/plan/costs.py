@@ -23,12 +23,13 @@ STOPS = ": the run will stop there"
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one cell. seconds: on the device, None where unknown; measured: whether the bytes are from stored pictures."""
+    """Of one cell. seconds: on the device, None where unknown; usd: at most, None where a price is unknown; measured:
+    whether the bytes are from stored pictures."""
 
     cell: Cell
     seconds: float | None
     basis: str
-    usd: float
+    usd: float | None
     bytes: int
     measured: bool
 
@@ -45,6 +46,11 @@ class Download:
 
 def cost(params: config.Params, cell: Cell, rows: Sequence[dict[str, Any]]) -> Cost:
     """What a cell costs. rows: the clocks' readings."""
+    if cell.stage == "prompts":
+        tries = int(params.prompts[cell.name].get("max_tries", 1))
+        unknown = "; price unknown" if cell.usd is None else ""
+        return Cost(cell, 0.0, f"{cell.requests} requests, {tries * cell.requests} with all repairs{unknown}", cell.usd,
+                    0, True)  # fmt: skip
     node = params.images[params.sources[cell.name.split("/")[0]].images]
     found = speed(params, cell.stage, cell.name, rows)
     seconds: float | None = 0.0
@@ -58,7 +64,7 @@ def cost(params: config.Params, cell: Cell, rows: Sequence[dict[str, Any]]) -> C
         seconds = 0.0  # every answer is there already
     mean = sum(cell.sizes) / len(cell.sizes) if cell.sizes else BYTES_A_PIXEL * (node.get("size") or 512) ** 2
     each = {"filter": MEASUREMENT, "evaluate": mean * 1.1}.get(cell.stage, mean)  # an overlay, and a mask of 1 bit
-    return Cost(cell, seconds, basis, cell.requests * float(node.get("price_usd") or 0), round(cell.to_make * each),
+    return Cost(cell, seconds, basis, cell.usd, round(cell.to_make * each),
                 bool(cell.sizes) or cell.stage == "filter")
 
 
@@ -79,17 +85,38 @@ def downloads(params: config.Params) -> list[Download]:
 
 
 def budgets(params: config.Params, costs: Sequence[Cost]) -> list[str]:
-    """Sentences on the ledgers: what was spent, and whether the cap will stop the run."""
+    """Sentences on the ledgers: what was spent, what is to come, and whether the cap will stop the run."""
+    nodes = {f"prompts.{source.prompts}": params.prompts[source.prompts] for source in params.sources.values()}
+    nodes |= {f"images.{source.images}": params.images[source.images] for source in params.sources.values()}
+    paid = {key: node for key, node in nodes.items() if "ledger" in node}
     said = []
-    for name in dict.fromkeys(source.images for source in params.sources.values()):
-        sources = [key for key, source in params.sources.items() if source.images == name]
-        usd = sum(one.usd for one in costs if one.cell.stage == "images" and one.cell.name in sources)
-        if not usd:
+    for name in dict.fromkeys(str(node["ledger"]) for node in paid.values()):
+        sharing = {key: node for key, node in paid.items() if node["ledger"] == name}
+        asked = [one for one in costs if one.cell.requests and _section(params, one.cell) in sharing]
+        path = path_of(name)
+        spent = Ledger(path, 0).summary() if path.exists() else None
+        if spent is None and not asked:
             continue
-        node = params.images[name]
-        path = path_of(str(node.get("ledger", "study")))
-        spent = float(Ledger(path, 0).summary()["spent_usd"]) if path.exists() else 0.0
-        cap = float(node["budget_usd"])
-        text = f"images.{name}: {spent:.2f} USD spent so far, {usd:.2f} to come, at most {cap:.2f} allowed (budget_usd)"
-        said.append(text + (STOPS if spent + usd > cap + 1e-9 else ""))
+        caps = [float(sharing[_section(params, one.cell)]["budget_usd"]) for one in asked]
+        cap = min(caps or [float(node["budget_usd"]) for node in sharing.values()])
+        said.append(_sentence(name, spent or {}, asked, cap))
     return said
+
+
+def _section(params: config.Params, cell: Cell) -> str:
+    """The section of params.yaml whose engine sends a cell's requests."""
+    return f"prompts.{cell.name}" if cell.stage == "prompts" else f"images.{params.sources[cell.name].images}"
+
+
+def _sentence(name: str, spent: dict[str, Any], asked: Sequence[Cost], cap: float) -> str:
+    """What a ledger holds and will hold. It ends with STOPS where the cap ends the run."""
+    past, come = float(spent.get("spent_usd", 0)), sum(one.usd or 0 for one in asked)
+    perhaps = float(spent.get("perhaps_usd", 0))
+    unknown = int(spent.get("price_unknown", 0)), sum(one.cell.requests for one in asked if one.usd is None)
+    text = f"Ledger {name}: {past:.2f} USD spent so far"
+    text += f" ({perhaps:.2f} of it perhaps)" if perhaps else ""
+    text += f" and {unknown[0]} requests of unknown price" if unknown[0] else ""
+    text += f", {come:.2f} to come"
+    text += f" and {unknown[1]} requests of unknown price" if unknown[1] else ""
+    text += f", {past + come:.2f} in all, at most {cap:.2f} allowed (budget_usd)"
+    return text + (STOPS if past + come > cap + 1e-9 else "")

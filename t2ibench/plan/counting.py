@@ -1,8 +1,9 @@
-"""Images per stage and cell: planned, stored, still to make. Fingerprints are computed as the runners compute them.
+"""Images per stage and cell: planned, stored, still to make; and requests that are still to be sent to paid APIs.
 
-What is stored is asked of the item cache by name: a payload is not hashed again here, as a stage does when it reads it.
-A count is exact where everything before it is there. It is an upper estimate where prompts are not written yet, or
-where images are not made yet, so that nobody knows what the filter will reject.
+Fingerprints are computed as the runners compute them. What is stored is asked of the item cache by name: a payload is
+not hashed again here, as a stage does when it reads it. A count is exact where everything before it is there. It is an
+upper estimate where prompts are not written yet, or where images are not made yet, so that nobody knows what the filter
+will reject.
 """
 
 from collections import Counter
@@ -18,15 +19,17 @@ from t2ibench.images.folder import ImportedImages
 from t2ibench.images.openai import OpenAIImages
 from t2ibench.images.shelf import Shelf
 from t2ibench.plan.stored import Lock, Store
+from t2ibench.prompts.llm import LLMPrompts
 from t2ibench.records import Prompt, Sample, digest, read_rows
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A stage's work on one source, or source and variant.
+    """A stage's work on one source, or source and variant; of `prompts`: the questions of one kind.
 
-    images: planned; stored: of them; requests: HTTP requests to a live API that are still to be sent; exact: False
-    where `images` is an upper estimate; sizes: bytes of stored pictures, a sample; why: what stands in the way.
+    images: planned; stored: of them; requests: HTTP requests to a live API that are still to be sent; usd: what they
+    cost at most, None where their price is unknown; exact: False where `images` is an upper estimate; sizes: bytes of
+    stored pictures, a sample; why: what stands in the way.
     """
 
     stage: str
@@ -35,6 +38,7 @@ class Cell:
     stored: int
     exact: bool = True
     requests: int = 0
+    usd: float | None = 0.0
     sizes: tuple[int, ...] = ()
     why: str = ""
 
@@ -63,10 +67,13 @@ class _Source:
 
 
 def count(params: config.Params) -> list[Cell]:
-    """Every cell whose work is per image, in flow order: images, filter, deblur, evaluate."""
+    """Every cell whose work is per image, in flow order: images, filter, deblur, evaluate; before them the kinds of
+    prompts that still ask a chat model."""
     store, locked = Store(), Lock(params)
     known = {name: _source(params, name, store) for name in params.sources}
-    cells = [_images(params, name, source, store) for name, source in known.items()]
+    kinds = dict.fromkeys(source.prompts for source in params.sources.values())
+    cells = [cell for kind in kinds if (cell := _questions(params, kind))]
+    cells += [_images(params, name, source, store) for name, source in known.items()]
     cells += [_filter(params, name, source, store) for name, source in known.items()]
     deblurs = [_deblur(params, name, source, variant, store)
                for name, source in known.items() for variant in params.variants]
@@ -90,6 +97,26 @@ def prompts(params: config.Params, kind: str) -> list[Prompt] | None:
     per_class = Counter(prompt.class_name for prompt in found)
     wanted = dict.fromkeys(params.study.classes, int(params.prompts[kind].get("per_class", 0)))
     return found if per_class == wanted else None
+
+
+def asks(node: config.Node) -> bool:
+    """Whether a prompts engine asks a chat model that may cost money."""
+    return node.get("_target_") == f"{LLMPrompts.__module__}.{LLMPrompts.__name__}" and not node.get("recording")
+
+
+def _questions(params: config.Params, kind: str) -> Cell | None:
+    """What is still asked of a chat model: the first request for each class whose reply is not saved."""
+    if not asks(params.prompts[kind]):
+        return None
+    try:
+        if prompts(params, kind) is not None:
+            return None
+        engine: LLMPrompts = config.build(params.prompts[kind], f"prompts.{kind}", params)
+        costs = [engine.terms.most(request) for request in engine.unanswered(params.study.classes)]
+    except UserError as error:
+        return Cell("prompts", kind, 0, 0, why=str(error))
+    usd = None if None in costs else sum(cost or 0 for cost in costs)
+    return Cell("prompts", kind, 0, 0, requests=len(costs), usd=usd) if costs else None
 
 
 def _source(params: config.Params, name: str, store: Store) -> _Source:
@@ -127,7 +154,8 @@ def _images(params: config.Params, name: str, source: _Source, store: Store) -> 
             requests -= sum(_answered(node, key) for key in source.prints or () if key not in source.known)
         except UserError as error:
             why = why or str(error)
-    return Cell("images", name, source.images, made, source.exact, requests, tuple(source.sizes), why)
+    usd = requests * float(node.get("price_usd") or 0)
+    return Cell("images", name, source.images, made, source.exact, requests, usd, tuple(source.sizes), why)
 
 
 def live(node: config.Node) -> bool:

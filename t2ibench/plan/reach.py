@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
 from t2ibench.errors import MissingError
 from t2ibench.images.openai import OPENAI
 from t2ibench.keys import KEY
 from t2ibench.paid.wire import api_key
-from t2ibench.plan import costs, counting, machine
+from t2ibench.plan import costs, machine
 from t2ibench.plan.checks import Finding, State, Study
 
 
@@ -17,7 +16,8 @@ def budget(study: Study) -> Iterator[Finding]:
     priced = [costs.cost(study.params, cell, []) for cell in study.cells]
     for said in costs.budgets(study.params, priced):
         stops = said.endswith(costs.STOPS)
-        yield Finding("budget", "missing" if stops else "ok", said, "raise budget_usd in conf/images" if stops else "")
+        helps = "raise study.budget_usd in conf/study" if stops else ""
+        yield Finding("budget", "missing" if stops else "ok", said, helps)
 
 
 def keys(study: Study) -> Iterator[Finding]:
@@ -36,12 +36,10 @@ def keys(study: Study) -> Iterator[Finding]:
 def _apis(study: Study) -> list[tuple[str, str]]:
     """(section, address) of every API that still has to be asked."""
     params, default = study.params, os.environ.get("OPENAI_BASE_URL") or OPENAI
-    waiting = {params.sources[cell.name].images for cell in study.cells if cell.requests}
+    waiting = {params.sources[cell.name].images for cell in study.cells if cell.requests and cell.stage == "images"}
     found = [(f"images.{name}", params.images[name].get("base_url") or default) for name in sorted(waiting)]
-    for kind in sorted({source.prompts for source in params.sources.values()}):
-        node: dict[str, Any] = params.prompts[kind]
-        if "recording" in node and node["recording"] is None and counting.prompts(params, kind) is None:
-            found.append((f"prompts.{kind}", node.get("base_url") or default))
+    found += [(f"prompts.{cell.name}", params.prompts[cell.name].get("base_url") or default) for cell in study.cells
+              if cell.requests and cell.stage == "prompts"]
     return found
 
 

@@ -20,7 +20,8 @@ def table(title: str, costs: Sequence[Cost]) -> Table:
     for place, one in enumerate(costs):
         cell = one.cell
         shown.add_row("" if place and costs[place - 1].cell.stage == cell.stage else cell.stage, cell.name,
-                      ("" if cell.exact else "≤ ") + f"{cell.images:,}", f"{cell.stored:,}",
+                      ("" if cell.exact else "≤ ") + f"{cell.images:,}" if cell.stage != "prompts" else "–",
+                      f"{cell.stored:,}" if cell.stage != "prompts" else "–",
                       "–" if not cell.to_make else ("" if cell.exact else "≤ ") + f"{cell.to_make:,}",
                       duration(one.seconds), money(one.usd), size(one.bytes, one.measured),
                       Text(one.basis, style="dim"))
@@ -30,7 +31,7 @@ def table(title: str, costs: Sequence[Cost]) -> Table:
     seconds = sum(one.seconds or 0 for one in costs)
     shown.add_section()
     shown.add_row("sum", "", "", "", "", ("≥ " if unknown else "") + duration(seconds),
-                  money(sum(one.usd for one in costs)),
+                  ("≥ " if any(one.usd is None for one in costs) else "") + money(sum(one.usd or 0 for one in costs)),
                   size(sum(one.bytes for one in costs), all(one.measured for one in costs)), "", style="bold")
     return shown
 
@@ -50,8 +51,10 @@ def duration(seconds: float | None) -> str:
     return progress.duration(seconds) if seconds else "–"
 
 
-def money(usd: float) -> str:
-    """Dollars, or a dash for none."""
+def money(usd: float | None) -> str:
+    """Dollars, or a dash for none; `?` where a price is unknown."""
+    if usd is None:
+        return "?"
     return f"{usd:,.2f}" if usd else "–"
 
 

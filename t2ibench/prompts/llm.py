@@ -129,6 +129,11 @@ class LLMPrompts:
             **({} if self.max_output_tokens is None else {"max_completion_tokens": self.max_output_tokens}),
         }
 
+    def unanswered(self, classes: Sequence[str]) -> list[dict[str, Any]]:
+        """The first requests that a server has not answered yet; the replies that were saved are not asked again."""
+        saved = Recording(self.save, False, Live(self.base_url, self.save, self.terms).exchanges)
+        return [request for name in classes if saved.find(request := self.request(name)) is None]
+
     def _ask(self, class_name: str, replies: Replies, authored: bool) -> Sheet:
         """Asks for one class until there are enough good prompts; keeps what was good."""
         sheet, turns, before = Sheet(class_name), list[dict[str, str]](), replies.asked
