@@ -124,6 +124,11 @@ def test_a_stages_dependencies_cover_what_its_runner_imports(stage: str) -> None
             assert any(relative.is_relative_to(dep) for dep in deps), f"{stage} lacks the dependency {relative}"
 
 
+@pytest.mark.parametrize("stage", ["prompts", "images"])
+def test_an_edited_recording_runs_its_stage_again(stage: str) -> None:
+    assert "recordings" in PIPELINE[stage]["do"]["deps"] and (ROOT / "recordings").is_dir()
+
+
 def test_no_file_names_a_place_outside_the_project() -> None:
     pattern = re.compile(r"/(?:home|root|work|tmp)/[a-z]")
     for folder in ("t2ibench", "experiments", "conf"):

@@ -191,6 +191,27 @@ def test_a_run_is_exported_and_replayed_without_key_or_network_to_the_same_bytes
     assert json.loads(said)["answers"] == asked and json.loads(said)["images"] == 6
 
 
+def test_another_cassette_under_the_same_name_gives_other_pictures_and_never_the_stored_ones(tmp_path: Path) -> None:
+    replayed, seen, shades = tmp_path / "replayed", [], [40, 200]
+
+    def shaded(pairs: Sequence[tuple[str, int]]) -> list[np.ndarray | str]:
+        return [np.full((16, 16, 3), shades[len(seen)], np.uint8) for _ in pairs]
+
+    with serve(models=["gpt-image-2"], draw=shaded) as server:
+        for name in ("first", "second"):
+            live = tmp_path / name
+            workspace(live, base_url=server.base_url, prompts=("a cat",))
+            assert start(live, "experiments.images", "dalle3-llm")[0] == 0
+            assert start(live, "t2ibench.images.recordings", "export", FILE, "--source", "dalle3-llm", key=None)[0] == 0
+            workspace(replayed, recording=FILE, prompts=("a cat",))
+            (replayed / "recordings").mkdir(exist_ok=True)
+            (replayed / FILE).write_bytes((live / FILE).read_bytes())
+            code, said = start(replayed, "experiments.images", "dalle3-llm", key=None)
+            assert code == 0, said
+            seen.append({path.read_bytes() for path in (replayed / "data/images/dalle3-llm/cat").glob("*.png")})
+    assert seen == [{encode_png(np.full((16, 16, 3), shade, np.uint8))} for shade in shades]
+
+
 def test_a_killed_run_loses_no_reply_and_the_next_one_repeats_no_request(tmp_path: Path) -> None:
     held, folder = threading.Event(), tmp_path / "w"
 

@@ -1,6 +1,7 @@
 """One request over the wire, through the openai client, and the key that must stay out of all that is kept."""
 
 import json
+import logging
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ def post(call: Callable[[], Any], key: str) -> Arrived:
     """Sends one request, once; returns what came back, without the key. call: a `with_raw_response` method, bound."""
     from openai import APIError, APIStatusError
 
+    _mask_logs(key)
     try:
         answer = call()
     except APIStatusError as error:
@@ -29,6 +31,28 @@ def post(call: Callable[[], Any], key: str) -> Arrived:
 def api_key() -> str:
     """The key of the environment. Raises MissingError, which does not show it, where it cannot be one."""
     return secret_key(f"{KEY} is not set", f"export {KEY}=… (kept out of every file)")
+
+
+class _Masked(logging.Filter):
+    """Replaces the key in what a handler writes: the client's log, where it is on, repeats the server's headers."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        self.key = key
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lets every record through, without the key."""
+        said = record.getMessage()
+        if self.key in said:
+            record.msg, record.args = said.replace(self.key, "[key]"), None
+        return True
+
+
+def _mask_logs(key: str) -> None:
+    """Keeps the key out of whatever log is set up by now (`OPENAI_LOG=debug` sets one up with the client)."""
+    for handler in logging.getLogger().handlers if key else ():
+        if not any(isinstance(one, _Masked) and one.key == key for one in handler.filters):
+            handler.addFilter(_Masked(key))
 
 
 def _without(body: bytes, key: str) -> bytes:
