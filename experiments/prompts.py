@@ -12,7 +12,8 @@ def run(stage: Stage) -> None:
     found = stage.build(stage.cell)(study.classes, study.seed)
     folder = fresh(Path("data/prompts", stage.cell))
     write_rows(folder / "prompts.jsonl", found.prompts)
-    write_json(folder / "rejected.json", {"read": found.read, "rejected": found.rejected})
+    write_json(folder / "rejected.json", {"read": found.read, "rejected": found.rejected,
+                                            **({"files": found.files} if found.files else {})})
 
 
 if __name__ == "__main__":

@@ -151,6 +151,14 @@ def test_a_gpu_that_is_not_there_is_missing(workspace: Path) -> None:
 
 def test_a_file_that_prompts_are_read_from_has_to_be_there(workspace: Path) -> None:
     assert "files" in missing(findings(["prompts.coco.captions=nowhere.json"]))
+    found = findings(["prompts.coco.captions=[params.yaml,elsewhere.json]"])
+    assert [one.found for one in of(found, "files")] == ["prompts.coco.captions: there is no elsewhere.json"]
+
+
+def test_coco_that_was_not_fetched_is_missing_with_the_command_that_brings_it(workspace: Path) -> None:
+    found = findings(["prompts.coco.captions=hub://coco-captions"])
+    assert of(found, "files") == []
+    assert [(one.state, one.help) for one in of(found, "weights") if "COCO" in one.found] == [("missing", "make fetch")]
 
 
 def test_a_model_that_is_here_and_not_pinned_gives_the_line_to_commit(workspace: Path) -> None:

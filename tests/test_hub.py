@@ -1,5 +1,6 @@
 """hub: models come from the hub once, resumed and verified, and everything runs without it afterwards."""
 
+import io
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -211,6 +213,122 @@ def test_a_repository_that_offers_other_bytes_is_refused_before_they_are_downloa
     assert not work.hub.downloads()
 
 
+CAPTIONS = {f"annotations/captions_{part}2017.json": part.encode() * 90_000 for part in ("train", "val")}
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    """A zip archive, stored: its bytes do not depend on a compressor."""
+    found = io.BytesIO()
+    with zipfile.ZipFile(found, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return found.getvalue()
+
+
+def captions(work: Workspace, content: bytes, **changes: Any) -> dict[str, Any]:
+    """The caption files as the catalogue has them, with `content` as their archive."""
+    work.hub.releases = {"annotations.zip": content}
+    archive = {"name": "annotations.zip", "size": len(content), "sha256": sha256(content)}
+    given = {"loader": "t2ibench.prompts.coco", "memory_gb": {}, "archive": archive,
+             "sources": [{"release": f"{work.url}/releases"}], "files": dict.fromkeys(CAPTIONS)}
+    return entry(**{**given, **changes})
+
+
+def test_caption_files_are_taken_out_of_their_archive_and_nothing_else_is(work: Workspace) -> None:
+    others = {"annotations/instances_val2017.json": b"boxes", "../escaped.json": b"out", "/absolute.json": b"out"}
+    work.write({"captions": captions(work, zipped({**others, **CAPTIONS}))})
+    code, said = work.run("fetch")
+    assert code == 0, said
+    assert work.fetched("captions") == CAPTIONS, "neither the archive nor what nobody asked for"
+    assert not [path for path in work.folder.rglob("*") if path.name in ("escaped.json", "absolute.json")]
+    assert 'captions: {"source": ' not in said and 'captions: {source: ' in said, "the line to commit"
+    work.url = "http://127.0.0.1:1"
+    assert work.run("fetch")[0] == 0 and work.run("verify")[0] == 0
+    assert {path.name for path in weights.locate("hub://captions").path.rglob("*.json")} == {
+        path.split("/")[-1] for path in CAPTIONS}
+
+
+def test_an_archive_whose_fetch_was_killed_goes_on_where_it_stopped(work: Workspace) -> None:
+    big = {**CAPTIONS, "annotations/instances_train2017.json": BIG}
+    work.write({"captions": captions(work, zipped(big))})
+    work.hub.stalls = {"annotations.zip": (7 << 20) // 2}
+    with work.start("fetch") as process:
+        assert work.hub.stalled.wait(60)
+        while not [part for part in work.parts() if part.stat().st_size >= 2 << 20]:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    work.hub.resume.set()
+    code, said = work.run("fetch")
+    assert code == 0, said
+    assert work.fetched("captions") == CAPTIONS
+    first, second = work.hub.ranges_of("annotations.zip")
+    assert first == "" and int(second.removeprefix("bytes=").rstrip("-")) >= 2 << 20
+    assert not work.parts()
+
+
+def test_an_archive_that_is_here_is_not_downloaded_again_after_a_kill_before_it_was_unpacked(work: Workspace) -> None:
+    content = zipped(CAPTIONS)
+    work.write({"captions": captions(work, content)})
+    folder = work.folder / ".cache/models/captions"
+    folder.mkdir(parents=True)
+    (folder / "annotations.zip").write_bytes(content)
+    assert work.run("fetch")[0] == 0
+    assert work.fetched("captions") == CAPTIONS and not work.hub.downloads()
+
+
+def swapped(content: bytes) -> bytes:
+    """A byte of the first member is another: the archive's own check finds it."""
+    place = content.index(b"train" * 99)
+    return content[:place] + b"X" + content[place + 1 :]
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({"content": b"another archive"}, r"annotations\.zip has the digest \w+…, not the recorded \w+…; nothing of it"),
+    ({"members": {"annotations/captions_val2017.json": b"val"}}, "annotations.zip has no file annotations/captions_t"),
+    ({"files": {**dict.fromkeys(CAPTIONS), "annotations/captions_val2017.json": [270_000, "0" * 64]}},
+     r"captions_val2017\.json has the digest \w+…, not the recorded 000000000000"),
+    ({"files": {**dict.fromkeys(CAPTIONS), "annotations/captions_val2017.json": [9, None]}},
+     "captions_val2017.json says to have 270,000 bytes, more than it may"),
+    ({"damage": True}, "is not an archive that can be read"),
+    ({"raw": b"no zip at all"}, "is not an archive that can be read"),
+])
+def test_an_archive_that_is_not_as_meant_is_one_sentence_and_leaves_nothing(
+    work: Workspace, change: dict[str, Any], said: str
+) -> None:
+    good = zipped(CAPTIONS)
+    content = change.get("raw") or (zipped(change["members"]) if "members" in change else good)
+    content = swapped(content) if "damage" in change else content
+    model = captions(work, content, **({"files": change["files"]} if "files" in change else {}))
+    if "content" in change:
+        work.hub.releases["annotations.zip"] = change["content"] * 99
+    work.write({"captions": model})
+    code, told = work.run("fetch")
+    assert code == EXIT_CODE and "Traceback" not in told
+    assert re.search(said, told), told
+    assert "this helps: make fetch" in told
+    assert not list((work.folder / ".cache/models/captions").rglob("*.zip")) and not work.parts()
+    with pytest.raises(MissingError, match="has not been fetched"):
+        weights.locate("hub://captions")
+
+
+def test_where_the_data_sets_own_address_is_gone_its_mirror_is_taken(work: Workspace) -> None:
+    model = captions(work, zipped(CAPTIONS))
+    model["sources"].insert(0, {"release": f"{work.url}/gone"})
+    work.write({"captions": model})
+    assert work.run("fetch")[0] == 0
+    assert store.fetched(catalogue.entry("captions")).source == f"{work.url}/releases"  # type: ignore[union-attr]
+
+
+def test_coco_is_fetched_where_params_name_it_and_pinned_by_its_archive() -> None:
+    one = catalogue.entry("hub://coco-captions")
+    assert one.archive is not None and one.archive.name == "annotations_trainval2017.zip"
+    assert (one.archive.size, one.settled) == (252907541, False)
+    assert one.archive.sha256 and sorted(one.files) == sorted(CAPTIONS)
+    assert [found.name for found in catalogue.named({"prompts": {"coco": {"captions": ["hub://coco-captions"]}}})] == [
+        "coco-captions"]
+
+
 @pytest.mark.parametrize("gone", ["repository", "revision", "file", "content"])
 def test_where_a_source_is_gone_the_next_one_is_taken(work: Workspace, gone: str) -> None:
     model = publish(work, SMALL, "owner/first")
@@ -360,6 +478,8 @@ def test_verify_hashes_again_whatever_the_time_of_change_says(work: Workspace) -
         ({"files": {"../net.bin": None}}, "leaves the model's folder"),
         ({"files": {"net.bin": None}, "verified": True}, "not every digest is recorded"),
         ({"files": {"net.bin": None}, "sources": [{}]}, "either repository or release"),
+        ({"files": {"net.bin": None}, "archive": {"name": "net.zip"}}, "archive needs releases"),
+        ({"files": {"net.bin": None}, "archive": {"name": "../net.zip"}}, "archive.name"),
         ({"files": {"net.bin": None}, "surprise": 1}, "surprise"),
     ],
 )
@@ -404,7 +524,7 @@ def test_every_recorded_model_says_all_that_it_has_to() -> None:
         assert model.verified == (not model.include and all(file.sha256 for file in model.files.values())), name
         assert model.terms == (name == "sd35-medium")
     wanted = {"sd15", "sd15-inpainting", "sdxl", "sd-turbo", "sd35-medium", "clip-b32", "clip-l14", "clip-h14",
-              "restormer-motion", "restormer-defocus", "blip", "blip2"}  # fmt: skip
+              "restormer-motion", "restormer-defocus", "blip", "blip2", "coco-captions"}  # fmt: skip
     yolos = {f"yolov8{size}{task}" for size in "nsmlx" for task in ("", "-seg")}
     assert set(known) == wanted | yolos
 

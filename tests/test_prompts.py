@@ -1,6 +1,7 @@
 """The prompts stage: what names a class, the two engines, and every way in which their input can be wrong."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -14,11 +15,13 @@ import pytest
 from omegaconf import OmegaConf
 
 from t2ibench.errors import ConfigError, MissingError, UserError
+from t2ibench.hub import catalogue, store
 from t2ibench.prompts import PromptSet
 from t2ibench.prompts.coco import ANOTHER, BUNDLED, COCO_RULES, CocoPrompts, sort_captions
 from t2ibench.prompts.llm import RECORDING, LLMPrompts
 from t2ibench.prompts.naming import OTHERS, fault, judge
-from t2ibench.records import CLASSES, Prompt, digest
+from t2ibench.records import CLASSES, Prompt, digest, file_digest
+from t2ibench.weights import locate
 
 ROOT = Path(__file__).parents[1]
 COCO = ROOT / "../shared/coco/captions_val2017.json"
@@ -96,7 +99,7 @@ def coco_file(path: Path, captions: list[Any]) -> Path:
 
 def test_every_bundled_caption_falls_where_it_says() -> None:
     rows = json.loads(BUNDLED.read_text())["annotations"]
-    found = sort_captions(BUNDLED)
+    found = sort_captions([BUNDLED])
     expected = [row["expected"] for row in rows]
     assert {name: len(kept) for name, kept in found.kept.items()} == {name: expected.count(name) for name in CLASSES}
     assert found.rejected == {rule: expected.count(rule) for rule in COCO_RULES}
@@ -113,7 +116,7 @@ def test_every_bundled_caption_falls_where_it_says() -> None:
 def test_sampling_depends_on_the_seed_and_the_ids_and_not_on_the_files_order(tmp_path: Path) -> None:
     document = json.loads(BUNDLED.read_text())
     document["annotations"].reverse()
-    turned = tmp_path / "turned.json"
+    turned = tmp_path / BUNDLED.name  # captions are counted by the name of their file
     turned.write_text(json.dumps(document))
     first = CocoPrompts()(CLASSES, seed=1)
     assert first == CocoPrompts(turned)(CLASSES, seed=1)
@@ -126,13 +129,72 @@ def test_sampling_depends_on_the_seed_and_the_ids_and_not_on_the_files_order(tmp
 
 
 def test_a_caption_that_is_there_twice_is_used_once(tmp_path: Path) -> None:
-    found = sort_captions(coco_file(tmp_path / "c.json", ["A dog runs.", "a  DOG runs", "A dog sits."]))
+    found = sort_captions([coco_file(tmp_path / "c.json", ["A dog runs.", "a  DOG runs", "A dog sits."])])
     assert [caption.id for caption in found.kept["dog"]] == [0, 2] and found.rejected["duplicate"] == 1
 
 
 def test_a_caption_beyond_the_limit_is_rejected(tmp_path: Path) -> None:
     path = coco_file(tmp_path / "c.json", ["A dog runs fast.", "A dog runs very fast."])
-    assert sort_captions(path, max_words=4).rejected["too-long"] == 1
+    assert sort_captions([path], max_words=4).rejected["too-long"] == 1
+
+
+def two_files(folder: Path) -> tuple[Path, Path]:
+    """Train and val of one data set: the ids of the second go on where those of the first end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    train, val = folder / "captions_train2017.json", folder / "captions_val2017.json"
+    for path, start, texts in ((train, 0, ["A dog runs.", "A cat naps.", "A house.", "A dog sits."]),
+                               (val, 10, ["A dog eats.", "a DOG runs", "A cat hides."])):
+        rows = [{"id": start + n, "image_id": start + n, "caption": text} for n, text in enumerate(texts)]
+        path.write_text(json.dumps({"images": [], "annotations": rows}))
+    return train, val
+
+
+def test_train_and_val_are_one_run_counted_by_file(tmp_path: Path) -> None:
+    train, val = two_files(tmp_path)
+    found = CocoPrompts([str(train), str(val)], per_class=2)(["dog", "cat"], seed=0)
+    assert found == CocoPrompts([val, train], per_class=2)(["dog", "cat"], seed=0), "the files' order is no matter"
+    assert found.read == 7 == len(found.prompts) + sum(found.rejected.values())
+    assert found.files == {"captions_train2017.json": {"read": 4, "kept": 3},
+                           "captions_val2017.json": {"read": 3, "kept": 2}}
+    assert found.rejected["duplicate"] == 1, "the same words in both files"
+    assert len({prompt.origin["caption_id"] for prompt in found}) == 4
+    assert {prompt.origin["caption_id"] for prompt in found if prompt.class_name == "cat"} == {1, 12}
+
+
+def test_the_hubs_name_stands_for_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    locate.cache_clear()
+    entry = catalogue.entry("hub://coco-captions")
+    with pytest.raises(MissingError, match=r"hub://coco-captions .* has not been fetched; this helps: make fetch"):
+        CocoPrompts("hub://coco-captions", per_class=1)(["dog"], seed=0)
+    both = two_files(store.folder(entry) / "annotations")
+    store.write(entry, "a source", None, {f"annotations/{path.name}": file_digest(path) for path in both})
+    found = CocoPrompts("hub://coco-captions", per_class=2)(["dog"], seed=0)
+    assert found == CocoPrompts(list(both), per_class=2)(["dog"], seed=0)
+    locate.cache_clear()
+
+
+def test_files_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
+    train, _ = two_files(tmp_path)
+    _, other = two_files(tmp_path / "other")
+    for given, said in (([], "a caption file"), ([train, train], "names of their own"),
+                        ([train, other.rename(other.with_name(train.name))], "names of their own")):
+        with pytest.raises(ConfigError, match=rf"prompts\.coco\.captions.*{said}"):
+            CocoPrompts(given)(["dog"], seed=0)
+
+
+def test_the_stage_writes_what_each_file_gave(tmp_path: Path) -> None:
+    train, val = two_files(tmp_path)
+    for name in ("t2ibench", "experiments", "params.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    run = subprocess.run(
+        [sys.executable, "-m", "experiments.prompts", "coco", f"prompts.coco.captions=[{train.name},{val.name}]",
+         "study.classes=[dog,cat]", "prompts.coco.per_class=2"],
+        cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": "."})  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    told = json.loads((tmp_path / "data/prompts/coco/rejected.json").read_text())
+    assert told["files"]["captions_val2017.json"] == {"kept": 2, "read": 3}
+    assert sum(one["read"] for one in told["files"].values()) == told["read"]
 
 
 def test_cocos_own_captions_are_sorted_as_they_were_when_read_by_eye() -> None:
@@ -146,6 +208,7 @@ def test_cocos_own_captions_are_sorted_as_they_were_when_read_by_eye() -> None:
     assert {rule: count for rule, count in found["rejected"].items() if count} == COCO_REJECTED
     assert found["rejected"].keys() == COCO_RULES.keys()
     assert found["steps"] == steps(COCO_LETTERS, COCO_LOST)
+    assert found["files"] == {"captions_val2017.json": {"read": 25014, "kept": sum(COCO_KEPT.values())}}
     assert sum(found["kept"].values()) + sum(found["rejected"].values()) == found["read"] == 25014
     drawn = CocoPrompts(COCO, per_class=50)(CLASSES, seed=0)
     assert len(drawn.prompts) == 500 and drawn.read == 25014 == 500 + sum(drawn.rejected.values())
@@ -189,15 +252,15 @@ def test_a_damaged_caption_file_is_named_with_what_it_lacks(tmp_path: Path, cont
 
 
 def test_a_caption_without_text_is_a_row_with_a_reason(tmp_path: Path) -> None:
-    found = sort_captions(coco_file(tmp_path / "c.json", [None, "", " \n", 5, "A dog runs."]))
+    found = sort_captions([coco_file(tmp_path / "c.json", [None, "", " \n", 5, "A dog runs."])])
     assert found.rejected["empty"] == 4 and len(found.kept["dog"]) == 1
 
 
 def test_a_class_with_too_few_captions_is_named_with_both_numbers(tmp_path: Path) -> None:
     path = coco_file(tmp_path / "c.json", ["A dog runs.", "A dog sits."])
-    with pytest.raises(ConfigError, match=r"at least 3 usable captions of dog \(it has 2\)"):
+    with pytest.raises(ConfigError, match=r"at least 3 usable captions of dog \(there are 2\)"):
         CocoPrompts(path, per_class=3)(["dog"], seed=0)
-    with pytest.raises(ConfigError, match=r"captions of cat \(it has 0\)"):
+    with pytest.raises(ConfigError, match=r"captions of cat \(there are 0\)"):
         CocoPrompts(path, per_class=1)(["cat"], seed=0)
 
 

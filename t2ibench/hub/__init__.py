@@ -1,4 +1,4 @@
-"""The published models: what they are, where they lie, and whether the files here are the ones that were meant.
+"""The published models and COCO's captions: what they are, where they lie, and whether the files here are those meant.
 
     hub://sd15                  a model of catalogue.yaml, under .cache/models/sd15/
 
@@ -10,6 +10,7 @@
     store.py        what was fetched: found without the network, and checked
     sources.py      what a source offers: the hub's listing, or a release's files
     download.py     one file, resumed, verified, put in place at once
+    archive.py      the files of a zip archive, taken out and verified
     fetch.py        a whole model: source after source until one gives it
     verify.py       hashing again, and the line to commit
 

@@ -62,6 +62,12 @@ class File(Strict):
         return value if isinstance(value, dict) else dict(zip(("size", "sha256"), pair, strict=True))
 
 
+class Archive(File):
+    """A zip archive in which all of a model's files lie, by its name at the source."""
+
+    name: Annotated[str, Field(pattern=r"^[\w-][\w.-]*\.zip$")]
+
+
 class Confirmed(Strict):
     """What was found on first use. digest: over all of the model's files, as `Entry.digest`."""
 
@@ -71,7 +77,8 @@ class Confirmed(Strict):
 
 
 class Entry(Strict):
-    """A model. gigabytes: 10**9 bytes to download; memory_gb: {dtype: 10**9 bytes on the device}."""
+    """A model, or a data set that prompts are read from. gigabytes: 10**9 bytes to download; memory_gb: {dtype: 10**9
+    bytes on the device}, empty for what goes onto none; archive: what the files are taken out of."""
 
     name: str
     what: str
@@ -82,6 +89,7 @@ class Entry(Strict):
         "ultralytics",
         "spandrel_extra_arches",
         "transformers.AutoModelForImageTextToText",
+        "t2ibench.prompts.coco",
     ]
     licence: str
     terms: bool = False
@@ -90,6 +98,7 @@ class Entry(Strict):
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
     files: dict[str, File]
     include: tuple[str, ...] = ()
+    archive: Archive | None = None
     verified: bool
     confirmed: Confirmed | None = None
 
@@ -104,6 +113,8 @@ class Entry(Strict):
             raise ValueError("verified, but not every digest is recorded")
         if self.include and not all(source.repository for source in self.sources):
             raise ValueError("include needs a listing, which a release has not")
+        if self.archive and not all(source.release for source in self.sources):
+            raise ValueError("archive needs releases")
         if not self.files and not self.include:
             raise ValueError("no files")
         return self

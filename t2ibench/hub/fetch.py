@@ -12,6 +12,7 @@ from pathlib import Path
 
 from t2ibench.errors import MissingError
 from t2ibench.hub import store
+from t2ibench.hub.archive import unpack
 from t2ibench.hub.catalogue import Entry
 from t2ibench.hub.download import Moved, download, part_of, wrong
 from t2ibench.hub.sources import Offer, Trouble, offer
@@ -71,15 +72,26 @@ def _from(entry: Entry, offered: Offer, started: Started) -> store.Fetched:
     moved = started(entry, offered, begun + sum(_size(folder / path) for path in here))
     for item in missing:
         here[item.path] = download(item, folder / item.path, parts, moved)
+    if entry.archive:
+        here = _unpacked(entry, folder / entry.archive.name)
     for file in sorted(folder.rglob("*")):
         if file.is_file() and file.relative_to(folder).as_posix() not in here:
-            file.unlink()  # of an earlier revision
+            file.unlink()  # of an earlier revision, or the archive that was unpacked
     shutil.rmtree(parts, ignore_errors=True)
     made = store.write(entry, offered.source.name, offered.revision, dict(sorted(here.items())))
     if reason := store.unlike(entry, made):
         store.forget(entry)
         raise Trouble(f"what {offered.source.name} gave is not what is recorded: the model {reason}")
     return made
+
+
+def _unpacked(entry: Entry, archive: Path) -> dict[str, str]:
+    """{path: sha256} of an archive's files, in place. Raises Trouble, and keeps no archive that is not as meant."""
+    try:
+        return unpack(entry, archive, archive.parent)
+    except Trouble:
+        archive.unlink()
+        raise
 
 
 def _size(file: Path) -> int:

@@ -18,7 +18,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from t2ibench.hub.catalogue import Entry, Source
+from t2ibench.hub.catalogue import Entry, File, Source
 
 TIMEOUT_SECONDS = 30.0
 
@@ -60,9 +60,8 @@ def offer(entry: Entry, source: Source) -> Offer:
 
 def _release(entry: Entry, source: Source) -> Offer:
     base = (source.release or "").rstrip("/")
-    items = [
-        Item(path, f"{base}/{path}", file.size, file.sha256, None, hub=False) for path, file in entry.files.items()
-    ]
+    files: dict[str, File] = {entry.archive.name: entry.archive} if entry.archive else entry.files
+    items = [Item(path, f"{base}/{path}", file.size, file.sha256, None, hub=False) for path, file in files.items()]
     return Offer(source, None, tuple(items))
 
 

@@ -144,10 +144,11 @@ def files(study: Study) -> Iterator[Finding]:
     nodes = {f"prompts.{name}": params.prompts[name] for name in {s.prompts for s in params.sources.values()}}
     for key, node in sorted(nodes.items()):
         for name in ("captions", "recording"):
-            path = node.get(name)
-            if path is not None and not Path(path).is_file():
-                yield Finding("files", "missing", f"{key}.{name}: there is no {path}",
-                              "git checkout -- t2ibench/prompts, or give the path of the file")
+            given = node.get(name)
+            for path in given if isinstance(given, list) else [given]:  # hub:// names are `weights`' to find
+                if path is not None and not path.startswith(SCHEME) and not Path(path).is_file():
+                    yield Finding("files", "missing", f"{key}.{name}: there is no {path}",
+                                  "git checkout -- t2ibench/prompts, or give the path of the file")
 
 
 def weights_here(study: Study) -> Iterator[Finding]:

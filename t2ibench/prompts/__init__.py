@@ -5,7 +5,7 @@ Engines: `llm.LLMPrompts`, `coco.CocoPrompts`. What names a class is decided in 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from t2ibench.errors import ConfigError
@@ -16,7 +16,8 @@ from t2ibench.records import CLASSES, Prompt
 @dataclass(frozen=True)
 class PromptSet:
     """What an engine gives. prompts: by class in the order asked; read: the texts that were looked at; rejected:
-    texts by rule. Every text is counted once: read = len(prompts) + sum(rejected.values()).
+    texts by rule; files: texts {read, kept} by the name of the file that held them, for engines that read files. Every
+    text is counted once: read = len(prompts) + sum(rejected.values()).
 
     Raises ConfigError where a prompt is empty, does not name its class alone, or is there twice.
     """
@@ -24,6 +25,7 @@ class PromptSet:
     prompts: tuple[Prompt, ...]
     read: int
     rejected: dict[str, int]
+    files: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         seen: set[str] = set()

@@ -1,14 +1,15 @@
-"""Prompts from captions that people wrote: a file in COCO's caption format.
+"""Prompts from captions that people wrote: files in COCO's caption format.
 
 Source: IEIE 2026, section 3.1.2: of COCO 2017's captions, those that name one of the ten classes and no other. The
 paper names no rules, no limit of length and no way of choosing; ours are in `naming` and below. The default file is
-bundled and was written for this project; COCO's own (`captions_val2017.json`) is one parameter away.
+bundled and was written for this project; COCO's own, train and val together, are one parameter and `make fetch` away:
+hub://coco-captions. Their caption ids and image ids are unique over both, so two files are sorted as one.
 
-    python -m t2ibench.prompts.coco captions_val2017.json
+    python -m t2ibench.prompts.coco hub://coco-captions        or files: captions_val2017.json …
 
-prints what the rules keep and reject: {"read", "kept": {class: captions}, "rejected": {rule: captions}, "steps":
-[{"rule", "before": {class: captions}, "after": {class: captions}}]}. A class starts with the captions that hold its
-letters ("cow" in "coward"), and ends with those that are kept for it.
+prints what the rules keep and reject: {"read", "kept": {class: captions}, "rejected": {rule: captions}, "files": {file:
+{"read", "kept"}}, "steps": [{"rule", "before": {class: captions}, "after": {class: captions}}]}. A class starts with
+the captions that hold its letters ("cow" in "coward"), and ends with those that are kept for it.
 """
 
 import argparse
@@ -35,26 +36,33 @@ COCO_RULES = RULES | {
 ANOTHER = "kept-for-another-class"
 """The last step of a class: captions with its letters that name another class ("a cowboy on a horse")."""
 HELP = "set prompts.coco.captions to a caption file of COCO, or git checkout -- t2ibench/prompts/captions"
+HUB = "hub://"
+
+Named = Path | str
+"""A caption file, or the caption files of a `hub://` name."""
 
 
 @dataclass(frozen=True)
 class Caption:
-    """One caption: COCO's ids, and the text with single spaces."""
+    """One caption: COCO's ids, the text with single spaces, and the name of the file that holds it."""
 
     id: int
     image_id: int
     text: str
+    file: str
 
 
 @dataclass(frozen=True)
 class Sorted:
-    """A caption file, sorted. read = kept + rejected; every rejected caption falls under exactly one rule.
-    letters: captions by class whose letters they hold, and by the rule that rejects them."""
+    """Caption files, sorted. read = kept + rejected; every rejected caption falls under exactly one rule.
+    letters: captions by class whose letters they hold, and by the rule that rejects them; files: captions {read, kept}
+    by file name."""
 
     read: int
     kept: dict[str, list[Caption]]
     rejected: dict[str, int]
     letters: dict[str, Counter[str]]
+    files: dict[str, dict[str, int]]
 
     def steps(self) -> list[dict[str, Any]]:
         """Captions per class before and after each rule, in the rules' order."""
@@ -68,13 +76,17 @@ class Sorted:
 
 
 class CocoPrompts:
-    """Samples captions. captions: a COCO caption file; per_class: prompts per class; max_words: words per caption."""
+    """Samples captions. captions: a COCO caption file, a list of them, or hub://coco-captions, which is COCO's train
+    and val; per_class: prompts per class; max_words: words per caption."""
 
-    def __init__(self, captions: Path | str = BUNDLED, per_class: int = 10, max_words: int = 20) -> None:
+    def __init__(self, captions: Named | list[Named] = BUNDLED, per_class: int = 10, max_words: int = 20) -> None:
         for key, value in (("per_class", per_class), ("max_words", max_words)):
             if value < 1:
                 raise ConfigError(f"prompts.coco.{key}", value, "a whole number from 1")
-        self.captions, self.per_class, self.max_words = Path(captions), per_class, max_words
+        self.captions: list[Named] = captions if isinstance(captions, list) else [captions]
+        if not self.captions:
+            raise ConfigError("prompts.coco.captions", captions, "a caption file, a list of them, or hub://coco-captions")
+        self.per_class, self.max_words = per_class, max_words
 
     def __call__(self, classes: Sequence[str], seed: int) -> PromptSet:
         """`per_class` captions of each class, chosen by the seed and the captions' ids, not by the file's order.
@@ -82,31 +94,50 @@ class CocoPrompts:
         Raises ConfigError for an unknown class or one with too few captions, MissingError for a missing file.
         """
         check_classes(classes)
-        pool = sort_captions(self.captions, self.max_words)
+        pool = sort_captions(files(self.captions), self.max_words)
         prompts = []
         for name in classes:
             found = pool.kept[name]
             if len(found) < self.per_class:
-                wanted = f"a file with at least {self.per_class} usable captions of {name} (it has {len(found)})"
-                raise ConfigError("prompts.coco.captions", str(self.captions), wanted)
+                wanted = f"files with at least {self.per_class} usable captions of {name} (there are {len(found)})"
+                raise ConfigError("prompts.coco.captions", ", ".join(map(str, self.captions)), wanted)
             chosen = sorted(found, key=lambda caption: _lot(seed, caption.id))[: self.per_class]
             prompts += [Prompt.make(name, c.text, "coco", {"caption_id": c.id, "image_id": c.image_id}) for c in chosen]
         asked = sum(len(pool.kept[name]) for name in classes)
         kept = sum(map(len, pool.kept.values()))
         left = {"class-not-asked": kept - asked, "not-sampled": asked - len(prompts)}
-        return PromptSet(tuple(prompts), pool.read, pool.rejected | left)
+        return PromptSet(tuple(prompts), pool.read, pool.rejected | left, pool.files)
 
 
 def _lot(seed: int, caption: int) -> bytes:
     return hashlib.sha256(f"{seed}/{caption}".encode()).digest()
 
 
-def sort_captions(path: Path, max_words: int = 20) -> Sorted:
-    """Sorts every caption of a COCO file under its class or under the rule that rejects it.
+def files(captions: Sequence[Named]) -> list[Path]:
+    """The caption files of what was named. Raises MissingError where `make fetch` has not brought a `hub://` name."""
+    found: list[Path] = []
+    for one in captions:
+        if str(one).startswith(HUB):
+            from t2ibench.weights import locate  # reads the catalogue, which plain files do not need
 
-    Raises MissingError where the file is missing, ConfigError where it is not in COCO's caption format.
+            place = locate(str(one)).path
+            found += sorted(place.rglob("*.json")) if place.is_dir() else [place]
+        else:
+            found.append(Path(one))
+    return found
+
+
+def sort_captions(paths: Sequence[Path], max_words: int = 20) -> Sorted:
+    """Sorts every caption of COCO files under its class or under the rule that rejects it.
+
+    Raises MissingError where a file is missing, ConfigError where it is not in COCO's caption format, or two of them
+    have one name, for captions are counted by it.
     """
-    rows = _annotations(path)
+    names = Counter(path.name for path in paths)
+    if twice := [name for name, count in names.items() if count > 1]:
+        given = ", ".join(map(str, paths))
+        raise ConfigError("prompts.coco.captions", given, f"files with names of their own, not {twice[0]} twice")
+    rows = [row for path in paths for row in _annotations(path)]
     kept: dict[str, list[Caption]] = {name: [] for name in CLASSES}
     rejected: Counter[str] = Counter(dict.fromkeys(COCO_RULES, 0))
     letters: dict[str, Counter[str]] = {name: Counter() for name in CLASSES}
@@ -124,7 +155,9 @@ def sort_captions(path: Path, max_words: int = 20) -> Sorted:
         for held in CLASSES:
             if held in words:
                 letters[held][rule or ("kept" if held == name else ANOTHER)] += 1
-    return Sorted(len(rows), kept, dict(rejected), letters)
+    read, used = Counter(row.file for row in rows), Counter(row.file for found in kept.values() for row in found)
+    counts = {name: {"read": read[name], "kept": used[name]} for name in names}
+    return Sorted(len(rows), kept, dict(rejected), letters, counts)
 
 
 def _annotations(path: Path) -> list[Caption]:
@@ -149,21 +182,21 @@ def _caption(row: Any, number: int, path: Path) -> Caption:
         if type(row[key]) is not int:
             raise ConfigError("prompts.coco.captions", where, f"a whole number under {key!r}")
     text = row["caption"] if isinstance(row["caption"], str) else ""
-    return Caption(row["id"], row["image_id"], " ".join(text.split()))
+    return Caption(row["id"], row["image_id"], " ".join(text.split()), path.name)
 
 
 def main() -> None:
-    """Prints how the rules sort a caption file."""
-    parser = argparse.ArgumentParser(prog="python -m t2ibench.prompts.coco", description="Sorts a COCO caption file.")
-    parser.add_argument("captions", type=Path, help="a file in COCO's caption format")
+    """Prints how the rules sort caption files."""
+    parser = argparse.ArgumentParser(prog="python -m t2ibench.prompts.coco", description="Sorts COCO caption files.")
+    parser.add_argument("captions", nargs="+", help="a file in COCO's caption format, or hub://coco-captions")
     parser.add_argument("--max-words", type=int, default=20, help="longer captions are rejected (default: 20)")
     options = parser.parse_args()
     try:
-        found = sort_captions(options.captions, options.max_words)
+        found = sort_captions(files(options.captions), options.max_words)
     except UserError as error:
         sys.exit(_complain(error))
     kept = {name: len(captions) for name, captions in found.kept.items()}
-    told = {"read": found.read, "kept": kept, "rejected": found.rejected, "steps": found.steps()}
+    told = {"read": found.read, "kept": kept, "rejected": found.rejected, "files": found.files, "steps": found.steps()}
     print(json.dumps(told, sort_keys=True, indent=2))
 
 
