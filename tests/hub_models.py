@@ -140,8 +140,8 @@ def write_openai_clip(folder: Path) -> None:
     save_file(state, folder / "open_clip_model.safetensors")
 
 
-def write_yolo_pt(file: Path, task: str) -> None:
-    """A checkpoint as ultralytics saves it. task: detect or segment."""
+def write_yolo_pt(file: Path, task: str, size: str = "n") -> None:
+    """A checkpoint as ultralytics saves it. task: detect or segment; size: n to x."""
     from t2ibench.detector import quiet_ultralytics
 
     quiet_ultralytics()
@@ -150,7 +150,7 @@ def write_yolo_pt(file: Path, task: str) -> None:
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        made = YOLO("yolov8n-seg.yaml" if task == "segment" else "yolov8n.yaml", verbose=False)
+        made = YOLO(f"yolov8{size}{'-seg' if task == 'segment' else ''}.yaml", verbose=False)
     made.model.names = dict(enumerate(coco_names()))
     made.save(file)
 
@@ -178,3 +178,33 @@ def write_blip(folder: Path) -> None:
         model = BlipForConditionalGeneration(config)
     model.config.save_pretrained(folder)
     torch.save(model.state_dict(), folder / "pytorch_model.bin")
+
+
+def write_clip_l14(folder: Path) -> None:
+    """OpenAI's CLIP ViT-L/14 in its own sizes, 1.7 GB in float32."""
+    import open_clip
+    from safetensors.torch import save_file
+
+    model = {**open_clip.get_model_config("ViT-L-14"), "quick_gelu": True}
+    prepare = {"mean": [0.48, 0.46, 0.41], "std": [0.27, 0.26, 0.28]}
+    folder.mkdir(parents=True)
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model, "preprocess_cfg": prepare}))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = open_clip.CLIP(embed_dim=model["embed_dim"], quick_gelu=True,
+                              vision_cfg=open_clip.CLIPVisionCfg(**model["vision_cfg"]),
+                              text_cfg=open_clip.CLIPTextCfg(**model["text_cfg"]))  # fmt: skip
+    state = {name: value.contiguous() for name, value in made.state_dict().items()}
+    save_file(state, folder / "open_clip_model.safetensors")
+
+
+def write_full_size_restormer(folder: Path) -> None:
+    """Restormer in its own sizes, 0.1 GB."""
+    from safetensors.torch import save_file
+    from spandrel_extra_arches.architectures.Restormer import Restormer
+
+    folder.mkdir(parents=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Restormer()
+    save_file(model.state_dict(), folder / "model.safetensors")
