@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 
 from t2ibench.errors import UserError
 from t2ibench.harness import config, timing
+from t2ibench.harness.executor import Steps
 from t2ibench.harness.stage import Stage
 from t2ibench.records import Failure, Prompt, read_rows
 
@@ -140,6 +142,26 @@ def test_the_clock_leaves_the_first_batch_out_of_the_rate() -> None:
     assert reading["images"] == 20
     assert reading["images_per_second"] > 10 / 0.05
     assert reading["seconds"] >= 0.07
+
+
+class Sleeps:
+    """Takes a tenth of a second a batch."""
+
+    batch_size = 4
+
+    def __call__(self, batch: Sequence[int]) -> list[int]:
+        time.sleep(0.1)
+        return list(batch)
+
+
+def test_the_rate_is_of_the_engines_answers_and_not_of_the_burst_in_which_the_last_batches_are_finished(
+    stage: Stage
+) -> None:
+    with stage.progress(12) as bar:
+        assert len(list(stage.run(Sleeps(), range(12), Steps(lambda item: item), bar))) == 12
+    reading = stage.clock.reading()
+    assert reading["images"] == 12
+    assert reading["images_per_second"] <= 4 / 0.1, "no faster than the engine sleeps"
 
 
 def test_a_run_that_made_nothing_keeps_the_reading_of_the_run_that_did(tmp_path: Path, stage: Stage) -> None:

@@ -56,6 +56,10 @@ def as_it_is(_: Any, result: Any) -> Any:
     return result
 
 
+def nothing(_: int) -> None:
+    """Says nothing."""
+
+
 @dataclass(frozen=True)
 class Steps:
     """What is done with an item around the engine, each step in threads beside it, so none may share unlocked state.
@@ -67,6 +71,8 @@ class Steps:
     load: Callable[[Any], Any]
     finish: Callable[[Any, Any], Any] = as_it_is
     store: Callable[[Any, Any], Any] = as_it_is
+    answered: Progress = nothing
+    """Told how many items the engine has answered: a batch counts as done later, when it is finished and stored."""
 
 
 class Executor(Protocol):
@@ -86,7 +92,7 @@ class Serial:
             return steps.store(item, steps.finish(item, result))
 
         with opened(engine):
-            yield from run(engine, items, steps.load, done, smaller, keep)
+            yield from run(engine, items, steps.load, done, smaller, keep, steps.answered)
 
 
 def opened(engine: Engine) -> AbstractContextManager[Any]:
@@ -101,13 +107,13 @@ def batches(items: Sequence[T], size: int) -> Iterator[list[T]]:
 
 
 def run(engine: Engine, items: Sequence[T], load: Callable[[T], Any], done: Progress, smaller: Progress | None = None,
-        finish: Callable[[T, Any], Any] = as_it_is) -> Iterator[tuple[T, Any]]:
+        finish: Callable[[T, Any], Any] = as_it_is, answered: Progress = nothing) -> Iterator[tuple[T, Any]]:
     """Yields (item, what `finish` made of its result) for every item, batch by batch.
 
     load: turns an item into the engine's input, in threads ahead of the model; finish: works in threads behind it;
-    `done(n)` is called when a batch of n items is finished, `smaller(size)` where batches are halved to `size`. Inputs
-    that are arrays are batched by their shape. An error of a step ends the loop within `BEHIND` batches; what the
-    model has answered by then is finished all the same.
+    `answered(n)` is called when the engine has answered a batch of n items, `done(n)` when it is finished,
+    `smaller(size)` where batches are halved to `size`. Inputs that are arrays are batched by their shape. An error of a
+    step ends the loop within `BEHIND` batches; what the model has answered by then is finished all the same.
     Raises MissingError where not even one item fits the memory.
     """
     behind: deque[list[tuple[T, Future[Any]]]] = deque()
@@ -121,6 +127,7 @@ def run(engine: Engine, items: Sequence[T], load: Callable[[T], Any], done: Prog
                     yield from _finished(behind, 0, done)
                     _halve(engine, smaller)
                     continue
+                answered(len(now))
                 behind.append([(item, pool.submit(finish, item, result))
                                for (item, _), result in zip(now, results[: len(now)], strict=True)])
                 yield from _finished(behind, BEHIND, done)

@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,7 +46,7 @@ class Stage:
         """(item, what `steps.store` gave) for every item, in any order, from the executor that params.yaml names."""
         if items:
             chosen: Executor = Serial() if getattr(engine, "at_home", False) else self._executor
-            yield from chosen(engine, items, steps, done, self.clock.smaller)
+            yield from chosen(engine, items, replace(steps, answered=self.clock.answered), done, self.clock.smaller)
 
     @cached_property
     def _executor(self) -> Any:

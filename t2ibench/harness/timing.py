@@ -22,35 +22,47 @@ DECIDE = ("weights", "detector", "server", "steps", "server_steps", "guidance", 
 
 
 class Clock:
-    """Counts images against wall-clock seconds. Call `lap(n)` after each batch of n images."""
+    """Counts images against wall-clock seconds. Call `lap(n)` after each batch of n images, and `answered(n)` where the
+    engine has answered and the batch is done only later: then the rate is of the answers. Batches that wait to be
+    finished come to their laps in a burst at the end, which would make two batches of any length look instant."""
 
     def __init__(self) -> None:
         self.start = time.perf_counter()
         self.laps: list[tuple[float, int]] = []
+        self.answers: list[tuple[float, int]] = []
         self.warm = 0
         self.batch_size: int | None = None
         self.reused = 0
 
     def lap(self, images: int) -> None:
         """Notes that `images` more are done."""
-        if torch := _cuda():
-            torch.cuda.synchronize()
-        self.laps.append((time.perf_counter(), images))
+        self.laps.append((_now(), images))
+
+    def answered(self, images: int) -> None:
+        """Notes that the engine has answered `images` more."""
+        self.answers.append((_now(), images))
 
     def smaller(self, batch_size: int) -> None:
         """Notes that batches were halved to `batch_size`: the next one is a warm-up again."""
-        self.batch_size, self.warm = batch_size, len(self.laps)
+        self.batch_size, self.warm = batch_size, len(self.answers or self.laps)
 
     def reading(self) -> dict[str, Any]:
         """{images, reused, seconds, images_per_second}; images_per_second is null until two batches have run."""
         made = sum(images for _, images in self.laps)
-        steady = self.laps[self.warm :]
+        steady = (self.answers or self.laps)[self.warm :]
         rate = None
         if len(steady) > 1:
             seconds = steady[-1][0] - steady[0][0]
             rate = sum(images for _, images in steady[1:]) / max(seconds, 1e-9)
         seconds = time.perf_counter() - self.start
         return {"images": made, "reused": self.reused, "seconds": seconds, "images_per_second": rate}
+
+
+def _now() -> float:
+    """The time, once the GPU has done what it was asked."""
+    if torch := _cuda():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def _cuda() -> Any:
