@@ -152,6 +152,15 @@ def test_time_left_is_of_this_runs_batches_and_counts_down_while_one_is_at_work(
     assert count.words() == "2 images/s, 18 done, 60 reused, 2 failed"
 
 
+def test_the_burst_of_the_last_batch_does_not_count_as_speed() -> None:
+    count = Count(30)
+    count(10)
+    count(10)
+    count.first = count.last - 5
+    count(10)
+    assert (count.rate, count.seen) == (pytest.approx(2.0), 30)
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(0.2, "< 1 s"), (40, "40 s"), (600, "10 min"), (3.4 * 3600, "3.4 h")])
 def test_durations_are_short(seconds: float, words: str) -> None:
     assert duration(seconds) == words

@@ -33,7 +33,7 @@ class Count:
 
     def __call__(self, images: int, *, reused: int = 0, failed: int = 0) -> None:
         self.done, self.reused, self.failed = self.done + images, self.reused + reused, self.failed + failed
-        if images + failed:
+        if images + failed and self.seen < self.total:  # the last batches come in a burst, and say nothing of the speed
             self.last = time.perf_counter()
             if not self.worked:
                 self.first, self.in_first = self.last, images + failed
