@@ -55,7 +55,7 @@ class PictureFolder:
     def add(self, file_name: str, row: Record, picture: Path | bytes) -> None:
         """Adds a picture: a stored file (or a shard's member), which is linked if it can be, or a PNG's bytes."""
         shard = shard_of(file_name)
-        target = self._spool / file_name if shard else self.folder / file_name
+        target = self._spool(shard) / PurePosixPath(file_name).name if shard else self.folder / file_name
         if isinstance(picture, bytes):  # a stage that is killed starts anew, so nothing waits for the disk
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(picture)
@@ -67,12 +67,11 @@ class PictureFolder:
             waiting.append((PurePosixPath(file_name).stem, row, picture))
             if len(waiting) == self._planned[shard]:
                 write_shard(self.folder / shard, self._waiting.pop(shard))
-                shutil.rmtree(self._spool / shard, ignore_errors=True)
+                shutil.rmtree(self._spool(shard), ignore_errors=True)
 
-    @property
-    def _spool(self) -> Path:
+    def _spool(self, shard: str = "") -> Path:
         """Where pictures that are nowhere else wait for their shard."""
-        return self.folder / ".spool"
+        return self.folder / ".spool" / PurePosixPath(shard).stem
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +80,7 @@ class PictureFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Raises RuntimeError where a shard lacks pictures that were announced."""
-        shutil.rmtree(self._spool, ignore_errors=True)
+        shutil.rmtree(self._spool(), ignore_errors=True)
         if kind is None and self._waiting:
             raise RuntimeError(f"{self.folder}: {min(self._waiting)} has not got all of its pictures")
 
