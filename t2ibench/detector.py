@@ -5,16 +5,16 @@ ultralytics, of any size from n to x (`hub://yolov8n` to `hub://yolov8x`). A `.p
 is read: those of the hub are read only with their recorded digest, one of your own where you trust it.
 
 Four things differ from `YOLO.predict`, which gives the same boxes otherwise (tests/test_detector.py compares them):
-arrays are RGB; all of the list is one forward; NMS has no clock (ultralytics stops after 2 s and leaves the images
-that are left without boxes, so a slow machine would see less); nothing is written, fetched or reported.
+arrays are RGB; all of the list is one forward; NMS is that of the whole batch, without a clock (nms.py); nothing is
+written, fetched or reported.
 Weights and activations are float32 on every machine: what judges must not change with the GPU.
 """
 
 import json
-import math
 import os
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, ClassVar, NamedTuple
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from t2ibench.errors import ConfigError, MissingError
 from t2ibench.hardware import Hardware, repeatable
+from t2ibench.nms import suppress
 from t2ibench.weights import Weights, locate, remedy
 
 Image = NDArray[np.uint8]
@@ -44,6 +45,17 @@ class Box(NamedTuple):
     class_id: int
     confidence: float
     xyxy: tuple[float, float, float, float]
+
+
+class Forward(NamedTuple):
+    """What the network gives for a batch, before anybody asks for boxes. raw: tensor [N, 4 + classes + M, places];
+    beside: what the head gives beside its boxes, None for a detector; scaled, size: height and width in pixels of what
+    the network saw and of the images."""
+
+    raw: Any
+    beside: Any
+    scaled: tuple[int, int]
+    size: tuple[int, int]
 
 
 class Detector:
@@ -94,46 +106,53 @@ class Detector:
         counts as its best class only, even where that class is not among `class_ids`.
         Raises MissingError where the weights are absent or not YOLOv8n's.
         """
-        rows, _ = self._found(images, class_ids, confidence, max_det)
-        return [[Box(int(r[5]), r[4], (r[0], r[1], r[2], r[3])) for r in found.tolist()] for found in rows]
+        return self.boxes(self.forward(images), class_ids, confidence, max_det)
 
-    def _found(
-        self, images: Sequence[Image], class_ids: Collection[int], confidence: float, max_det: int
-    ) -> tuple[list[Any], Any]:
-        """One forward: per image float32 [K, 6 + what the head adds], surest first, of x0, y0, x1, y1 in the image's
-        own pixels, confidence, class; and what the head gives beside its boxes (None for a detector)."""
+    def forward(self, images: Sequence[Image]) -> Forward:
+        """What the network gives for images, uint8 HWC RGB, all of one size. Raises MissingError as a call does."""
         if len({image.shape for image in images}) != 1:
             raise ValueError("the images of one batch have to have one size")
         model = self._model  # first: it quietens ultralytics
         import torch
-        from ultralytics.utils.ops import scale_boxes
 
-        height, width = images[0].shape[:2]
         with torch.inference_mode():
             pixels = self._pixels(images)
             made = model(pixels)[0]
-            raw, beside = made if isinstance(made, tuple) else (made, None)
-            rows = self._suppress(raw, class_ids, confidence, max_det)
-            for found in rows:
-                scale_boxes((pixels.shape[2], pixels.shape[3]), found[:, :4], (height, width))
-        return rows, beside
+        raw, beside = made if isinstance(made, tuple) else (made, None)
+        return Forward(raw, beside, (pixels.shape[2], pixels.shape[3]), (images[0].shape[0], images[0].shape[1]))
+
+    def boxes(
+        self, forward: Forward, class_ids: Collection[int], confidence: float, max_det: int
+    ) -> list[list[Box]]:
+        """The boxes of a forward, as a call gives them: one forward can be asked more than once."""
+        rows, counts = self._rows(forward, class_ids, confidence, max_det)
+        each = iter([Box(int(r[5]), r[4], (r[0], r[1], r[2], r[3])) for r in rows[:, :6].tolist()])
+        return [[*islice(each, count)] for count in counts]
+
+    def _rows(
+        self, forward: Forward, class_ids: Collection[int], confidence: float, max_det: int
+    ) -> tuple[Any, list[int]]:
+        """float32 [K, 6 + what the head adds], image by image, surest first, of x0, y0, x1, y1 in the image's own
+        pixels, confidence, class; and how many each image has."""
+        import torch
+        from ultralytics.utils.ops import scale_boxes
+
+        with torch.inference_mode():
+            rows, counts = suppress(forward.raw, len(self.names), class_ids, confidence, IOU, max_det)
+            scale_boxes(forward.scaled, rows[:, :4], forward.size)
+        return rows, counts
 
     def _pixels(self, images: Sequence[Image]) -> Any:
         """float32 [N, 3, H, W] in [0, 1]: scaled, and padded with grey to the smallest multiple of 32."""
         import torch
         from ultralytics.data.augment import LetterBox
 
-        fit = LetterBox((self.image_size, self.image_size), auto=True, stride=STRIDE)
-        stacked = torch.from_numpy(np.stack([np.asarray(fit(image=image)) for image in images]))
-        return stacked.to(self.hardware.device).permute(0, 3, 1, 2).contiguous().float().div_(255)
-
-    def _suppress(self, raw: Any, class_ids: Collection[int], confidence: float, max_det: int) -> list[Any]:
-        """Non-maximum suppression without a clock."""
-        import torchvision  # noqa: F401  # ultralytics takes torchvision's NMS only where it is already imported
-        from ultralytics.utils.nms import non_max_suppression
-
-        settings = {"classes": sorted(class_ids), "max_det": max_det, "nc": len(self.names)}
-        return list(non_max_suppression(raw, confidence, IOU, max_time_img=math.inf, **settings))
+        height, width = images[0].shape[:2]
+        if max(height, width) != self.image_size or height % STRIDE or width % STRIDE:
+            fit = LetterBox((self.image_size, self.image_size), auto=True, stride=STRIDE)
+            images = [np.asarray(fit(image=image)) for image in images]
+        stacked = torch.from_numpy(np.stack(images)).to(self.hardware.device).permute(0, 3, 1, 2)
+        return stacked.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
     @cached_property
     def _model(self) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from t2ibench.detector import Box, Detector, Image
+from t2ibench.detector import Box, Detector, Forward, Image
 from t2ibench.errors import ConfigError
 from t2ibench.hardware import Hardware
 from t2ibench.weights import Weights, locate
@@ -58,14 +58,23 @@ class Segmenter(Detector):
         images: uint8 HWC RGB, all of one size; one forward. A box without a pixel of mask is None too, as ultralytics
         drops it. Raises MissingError where the weights are absent or not YOLOv8n-seg's.
         """
-        rows, prototypes = self._found(images, class_ids, confidence, max_det=1)
-        return [self._thing(row, drawn, images[0]) for row, drawn in zip(rows, prototypes, strict=True)]
+        return self.things(self.forward(images), class_ids, confidence)
 
-    def _thing(self, row: Any, prototypes: Any, image: Image) -> Thing | None:
-        """row [0 or 1, 6 + M] and prototypes [M, h, w] of one image."""
+    def things(self, forward: Forward, class_ids: Collection[int], confidence: float) -> list[Thing | None]:
+        """The surest of each image of a forward, as `surest` gives it."""
+        rows, counts = self._rows(forward, class_ids, confidence, max_det=1)
+        each = zip(rows.split(counts), forward.beside, counts, strict=True)
+        return [self._thing(row, drawn, forward.size) if count else None for row, drawn, count in each]
+
+    def sees_as(self, detector: Detector) -> bool:
+        """Whether the boxes of its forward are that detector's: where its mask layers join with those very weights."""
+        return self._joins and self.detector.identity == detector.identity
+
+    def _thing(self, row: Any, prototypes: Any, size: tuple[int, int]) -> Thing | None:
+        """row [1, 6 + M] and prototypes [M, h, w] of one image."""
         from ultralytics.utils.ops import process_mask_native
 
-        masks = process_mask_native(prototypes, row[:, 6:], row[:, :4], (image.shape[0], image.shape[1]))
+        masks = process_mask_native(prototypes, row[:, 6:], row[:, :4], size)
         if not masks.any():
             return None
         x0, y0, x1, y1, confidence, class_id = row[0, :6].tolist()

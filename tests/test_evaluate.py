@@ -13,6 +13,7 @@ from t2ibench.detector import Detector
 from t2ibench.errors import ConfigError, MissingError
 from t2ibench.evaluate import Masked, Seen, predictions, score, summary
 from t2ibench.evaluate.funnel import funnel, rejected
+from t2ibench.evaluate.look import Look
 from t2ibench.evaluate.overlay import overlay
 from t2ibench.evaluate.segment import Segment, outline
 from t2ibench.evaluate.yolov8 import FLOOR, Yolov8
@@ -326,6 +327,31 @@ def test_the_identity_of_a_mask_changes_with_what_decides(segment: Segment) -> N
     assert Segment("tiny://yolo-seg", "tiny://yolo", 0.25, 64, CLASSES[:9], CPU).identity != segment.identity
     other_machine = replace(CPU, name="other", device="cuda", threads=7, batch_size={"evaluate": 32})
     assert Segment("tiny://yolo-seg", "tiny://yolo", 0.25, 64, CLASSES, other_machine).identity == segment.identity
+
+
+def seen_twice(look: Look) -> bool:
+    """Whether looking at a batch takes two forwards; what is seen and masked is the engines' own either way."""
+    networks = {look.judge.detector._model, look.segment.segmenter._model}
+    expected = list(zip(look.judge(SCENES[:4]), look.segment(SCENES[:4]), strict=True))
+    ran: list[object] = []
+    hooks = [network.register_forward_hook(lambda module, *_: ran.append(module)) for network in networks]
+    found = look(SCENES[:4])
+    for hook in hooks:
+        hook.remove()
+    assert [seen for seen, _, _ in found] == [seen for seen, _ in expected]
+    assert any(mask.mask.any() for _, mask, _ in found)
+    for (_, mask, _), (_, own) in zip(found, expected, strict=True):
+        assert mask.outline == own.outline and np.array_equal(mask.mask, own.mask)
+    return len(ran) == 2
+
+
+@pytest.mark.parametrize(("detector", "image_size", "twice"), [
+    ("tiny://yolo", 64, False), ("tiny://yolo", 96, True), ("another", 64, True)])
+def test_one_forward_serves_judge_and_segmenter_where_the_masks_join_the_judge_s_own_weights(
+    segment: Segment, weights: str, detector: str, image_size: int, twice: bool
+) -> None:
+    judge = Yolov8(weights if detector == "another" else detector, 0.25, image_size, CLASSES, CPU)
+    assert seen_twice(Look(judge, segment)) is twice
 
 
 def masked(size: tuple[int, int], predicted: str = "cat") -> Masked:

@@ -190,6 +190,17 @@ def test_cosines_are_those_of_open_clip(clip: ClipRanking) -> None:
     assert len(set(found.values())) == 10, "the untrained model would not tell texts apart"
 
 
+@pytest.mark.parametrize("side", [32, 80])
+def test_a_batch_is_prepared_to_the_bits_of_the_model_s_own_preprocessing(clip: ClipRanking, side: int) -> None:
+    import open_clip
+    import torch
+    from PIL import Image
+
+    _, prepare = open_clip.create_model_from_pretrained(f"local-dir:{clip.weights}")
+    images = [noise(seed, side, side) for seed in range(4)]
+    assert torch.equal(clip._pixels(images), torch.stack([prepare(Image.fromarray(image)) for image in images]))
+
+
 def test_red_and_blue_are_not_exchanged_for_clip(clip: ClipRanking) -> None:
     assert clip([noise(1)]) != clip([np.ascontiguousarray(noise(1)[..., ::-1])])
 

@@ -1,4 +1,7 @@
-"""Both engines in one pass, so that each picture is decoded once, and what is drawn of what they see."""
+"""Both engines in one pass, so that each picture is decoded once, and what is drawn of what they see.
+
+Where the segmenter's mask layers work on the judge's own features, as the bundled ones do, one forward serves both.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -41,4 +44,7 @@ class Look:
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Found]:
         """images uint8 HWC RGB of one size -> what is found in each."""
-        return list(zip(self.judge(images), self.segment(images), images, strict=True))
+        masks = self.segment.segmenter.forward(images)
+        shared = self.segment.segmenter.sees_as(self.judge.detector)
+        boxes = masks if shared else self.judge.detector.forward(images)
+        return list(zip(self.judge.judged(boxes), self.segment.masked(masks), images, strict=True))

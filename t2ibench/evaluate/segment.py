@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from t2ibench.detector import Forward
 from t2ibench.evaluate import Masked
 from t2ibench.hardware import Hardware
 from t2ibench.records import NONE
@@ -31,28 +32,32 @@ class Segment:
     ) -> None:
         self.confidence, self.classes = confidence, tuple(classes)
         self.batch_size = hardware.batch_size["evaluate"]
-        self._segmenter = Segmenter(weights, detector, hardware, image_size)
+        self.segmenter = Segmenter(weights, detector, hardware, image_size)
 
     @property
     def identity(self) -> dict[str, Any]:
         """All that decides a mask, besides the image. Loads no model."""
         own = {"engine": "segment", "version": 1, "confidence": self.confidence, "classes": list(self.classes)}
-        return own | self._segmenter.identity
+        return own | self.segmenter.identity
 
     @cached_property
     def _names(self) -> dict[int, str]:
         """Number -> name of the study's classes. Raises ConfigError for one that the segmenter does not know."""
-        return {number: name for name, number in self._segmenter.numbers(self.classes, "study.classes").items()}
+        return {number: name for name, number in self.segmenter.numbers(self.classes, "study.classes").items()}
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Masked]:
         """images uint8 HWC RGB of one size -> the surest mask of each.
 
         Raises MissingError for weights that are not there, ConfigError for a class unknown to the segmenter.
         """
-        found = self._segmenter.surest(images, self._names, self.confidence)
-        return [self._masked(thing, image.shape[:2]) for thing, image in zip(found, images, strict=True)]
+        return self.masked(self.segmenter.forward(images))
 
-    def _masked(self, thing: Thing | None, size: tuple[int, ...]) -> Masked:
+    def masked(self, forward: Forward) -> list[Masked]:
+        """The surest mask of each image of a forward. Raises ConfigError as a call does."""
+        found = self.segmenter.things(forward, self._names, self.confidence)
+        return [self._masked(thing, forward.size) for thing in found]
+
+    def _masked(self, thing: Thing | None, size: tuple[int, int]) -> Masked:
         if thing is None:
             return Masked(predicted=NONE, confidence=0.0, area=0.0, outline=[], mask=np.zeros(size, np.bool_))
         return Masked(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from t2ibench.detector import Box, Detector
+from t2ibench.detector import Box, Detector, Forward
 from t2ibench.evaluate import Seen
 from t2ibench.hardware import Hardware
 from t2ibench.records import NONE
@@ -39,25 +39,29 @@ class Yolov8:
     ) -> None:
         self.confidence, self.classes = confidence, tuple(classes)
         self.batch_size = hardware.batch_size["evaluate"]
-        self._detector = Detector(weights, hardware, image_size)
+        self.detector = Detector(weights, hardware, image_size)
 
     @property
     def identity(self) -> dict[str, Any]:
         """All that decides a prediction, besides the image. Loads no model."""
         own = {"engine": "yolov8", "version": 2, "confidence": self.confidence, "classes": list(self.classes)}
-        return own | self._detector.identity
+        return own | self.detector.identity
 
     @cached_property
     def _names(self) -> dict[int, str]:
         """Number -> name of the study's classes. Raises ConfigError for one that the detector does not know."""
-        return {number: name for name, number in self._detector.numbers(self.classes, "study.classes").items()}
+        return {number: name for name, number in self.detector.numbers(self.classes, "study.classes").items()}
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Seen]:
         """images uint8 HWC RGB of one size -> what is seen in each.
 
         Raises MissingError for weights that are not there, ConfigError for a class unknown to the detector.
         """
-        found = self._detector(images, self._names, min(self.confidence, FLOOR), ALL)
+        return self.judged(self.detector.forward(images))
+
+    def judged(self, forward: Forward) -> list[Seen]:
+        """What is seen in each image of a forward. Raises ConfigError as a call does."""
+        found = self.detector.boxes(forward, self._names, min(self.confidence, FLOOR), ALL)
         return [self._seen(boxes) for boxes in found]
 
     def _seen(self, boxes: Sequence[Box]) -> Seen:

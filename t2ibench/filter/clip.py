@@ -55,13 +55,26 @@ class ClipRanking:
         Raises MissingError where the weights are absent, incomplete or not a CLIP.
         """
         import torch
+
+        model, _ = self._model
+        with torch.inference_mode():
+            encoded = model.encode_image(self._pixels(images).to(self.hardware.device), normalize=True)
+        return np.asarray(encoded.cpu().numpy(), np.float32)
+
+    def _pixels(self, images: Sequence[NDArray[np.uint8]]) -> Any:
+        """float32 [N, 3, H, W], the bits that the model's own preprocessing gives image by image: its fitting where an
+        image has not the model's size, its arithmetic for all at once. On the processor: a GPU rounds another way."""
+        import torch
         from PIL import Image
+        from torchvision.transforms import Compose
 
         model, prepare = self._model
-        with torch.inference_mode():
-            pixels = torch.stack([prepare(Image.fromarray(image)) for image in images])
-            encoded = model.encode_image(pixels.to(self.hardware.device), normalize=True)
-        return np.asarray(encoded.cpu().numpy(), np.float32)
+        *fit, _, normalize = prepare.transforms  # the last two: to a tensor in [0, 1]; by mean and standard deviation
+        size = model.visual.preprocess_cfg["size"]
+        if images[0].shape[:2] != ((size, size) if isinstance(size, int) else tuple(size)):
+            images = [np.asarray(Compose(fit)(Image.fromarray(image))) for image in images]
+        pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+        return normalize(pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(255))
 
     def encode(self, text: str) -> NDArray[np.float32]:
         """float32 [D], of length 1. One text a forward, so that the other classes cannot change it."""
