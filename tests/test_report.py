@@ -556,6 +556,13 @@ def test_two_hardware_values_of_one_study_stand_side_by_side_without_a_folder_be
     assert {row["hardware"]: row["images_per_second"] for row in rows} == {"t4": 4.0, "rtx3090": 16.0}
 
 
+def test_hours_are_told_in_seconds_without_powers_of_ten(tmp_path: Path) -> None:
+    reading(tmp_path, "images", "sd-llm", seconds=12345.6)
+    page = timing.build(timing.read([tmp_path]))
+    assert "12,346 s" in page
+    assert "e+0" not in Page(page).text + page[page.index("<svg") : page.index("</svg>")]
+
+
 def test_a_folder_of_another_machine_replaces_what_was_timed_on_the_same_hardware(tmp_path: Path) -> None:
     reading(tmp_path / "here/cpu", "images", "sd-llm", seconds=6.0)
     reading(tmp_path / "here/cpu", "prompts", "llm", seconds=1.0)

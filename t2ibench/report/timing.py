@@ -122,7 +122,7 @@ def _chart(stages: Sequence[Mapping[str, Any]], hardware: Sequence[str]) -> dict
             axes.barh(ys, values, height=0.9 * thick, color=tones[place % len(tones)], label=name)
             for y, stage in zip(ys, names, strict=True):
                 if stage in mine:
-                    axes.text(max(mine[stage], 0.01) * 1.12, y, f"{mine[stage]:.3g} s", va="center", fontsize=8)
+                    axes.text(max(mine[stage], 0.01) * 1.12, y, _seconds(mine[stage]), va="center", fontsize=8)
         axes.set_xscale("log")
         axes.minorticks_off()
         axes.set_yticks(range(len(names)), names)
@@ -133,8 +133,13 @@ def _chart(stages: Sequence[Mapping[str, Any]], hardware: Sequence[str]) -> dict
         axes.grid(axis="x", color=LINE, linewidth=0.7)
         if len(hardware) > 1:
             axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4, frameon=False, fontsize=8)
-        told = ", ".join(f"{row['stage']} on {row['hardware']} {row['seconds']:.3g} s" for row in stages)
+        told = ", ".join(f"{row['stage']} on {row['hardware']} {_seconds(row['seconds'])}" for row in stages)
         return {"svg": Markup(svg(figure, "timing")), "alt": f"Seconds per stage: {told}."}
+
+
+def _seconds(value: float) -> str:
+    """`0.25 s`, `48.2 s`, `12,345 s`: three digits or more, never a power of ten."""
+    return f"{value:,.0f} s" if value >= 100 else f"{value:.3g} s"
 
 
 def main(arguments: Sequence[str]) -> None:
