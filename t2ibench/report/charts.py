@@ -32,7 +32,7 @@ def accuracy(title: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
             if row["published"] is not None:
                 axes.plot(100 * row["published"], y, "D", markerfacecolor="white", markeredgecolor=PAPER,
                           markeredgewidth=1.3, markersize=5, clip_on=False, zorder=4)
-        axes.set_title(title)
+        _title(axes, title)
         _names(axes, places, [row["class"] for row in rows])
         axes.set_xlim(0, 100)
         axes.set_xticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100 %"])
@@ -58,7 +58,7 @@ def confusion(title: str, table: Mapping[str, Mapping[str, int]], classes: Seque
         axes.axvline(len(classes), color=MUTED, linewidth=0.8)
         axes.set_xlim(0, len(columns))
         axes.set_ylim(len(classes), 0)
-        axes.set_title(title)
+        _title(axes, title)
         slanted: dict[str, Any] = {"rotation": 55, "ha": "right", "rotation_mode": "anchor", "color": INK}
         axes.set_xticks(np.arange(len(columns)) + 0.5, columns, **slanted)
         axes.set_yticks(np.arange(len(classes)) + 0.5, list(classes))
@@ -79,7 +79,7 @@ def funnel(title: str, steps: Sequence[Mapping[str, Any]], accuracies: Mapping[s
         axes.barh([len(steps) - 1], counts[-1:], height=0.64, color=OURS)
         for y, count in enumerate(counts):
             axes.text(count + 0.015 * widest, y, f"{count}", va="center", fontsize=8.5)
-        axes.set_title(title)
+        _title(axes, title, 26)  # beside it stands the panel's
         _names(axes, range(len(steps)), [step_name(step["step"]) for step in steps])
         axes.set_xlim(0, widest * 1.13)
         axes.set_xticks([])
@@ -123,7 +123,7 @@ def kept_by_class(title: str, steps: Sequence[Mapping[str, Any]], classes: Seque
                 left = left + np.array(lost)
         for y, (kept, all_) in enumerate(zip((steps[-1]["per_class"].get(n, 0) for n in classes), whole, strict=True)):
             axes.text(all_ + 0.015 * whole.max(), y, _percent(kept, all_), va="center", fontsize=8.5)
-        axes.set_title(title)
+        _title(axes, title)
         _names(axes, range(len(classes)), classes)
         axes.set_xlim(0, max(whole.max(), 1) * 1.12)
         axes.set_xticks([])
@@ -147,7 +147,7 @@ def pairs(rows: Sequence[Mapping[str, Any]]) -> Figure:
             heavy = row["class"] == "all"
             axes.plot([100 * row["ci_low"], 100 * row["ci_high"]], [y, y], color=OURS, alpha=0.35, linewidth=2.4)
             axes.plot(100 * row["difference"], y, "s" if heavy else "o", color=OURS, markersize=6 if heavy else 4.5)
-        axes.set_title("What a variant changed on the same images, in points")
+        axes.set_title("What a variant changed, in points")
         _names(axes, range(len(rows)), names)
         axes.grid(axis="x", color=LINE, linewidth=0.7)
         return figure
@@ -156,6 +156,16 @@ def pairs(rows: Sequence[Mapping[str, Any]]) -> Figure:
 def step_name(step: str) -> str:
     """A step of the filter as a reader writes it."""
     return "CLIP" if step == "clip" else step
+
+
+def _title(axes: Axes, text: str, fits: int = 42) -> None:
+    """The chart's name; a long one in two lines of smaller letters. fits: characters of a line at full size."""
+    if len(text) <= fits:
+        axes.set_title(text)
+        return
+    text = text.replace(" (", "\n(", 1)
+    longest = max(len(line) for line in text.split("\n"))
+    axes.set_title(text, fontsize=min(8.5, 10 * fits / longest), pad=4)
 
 
 def _names(axes: Axes, places: Sequence[float], names: Sequence[str]) -> None:
