@@ -5,7 +5,6 @@ a queued experiment pays for nothing twice.
 """
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -15,67 +14,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from study import ROOT, SMALL, SOURCE, copy, environment, git, made_since, run, tree
 
 from t2ibench.harness import config, executor
 from t2ibench.images import Made, plan
-from t2ibench.records import Prompt, Sample, file_digest, read_json, read_rows
+from t2ibench.records import Prompt, Sample, read_json, read_rows
 
-ROOT = Path(__file__).parents[1]
 COCO = ROOT.parent / "shared/coco/captions_val2017.json"
-SOURCE = "sd-caption"
-SMALL = ["study.classes=[cat,zebra,elephant]", "study.images_per_prompt=2", "prompts.coco.per_class=3",
-         "~sources.sd-llm", "~sources.dalle3-llm", "images.sd.steps=4", "hardware.batch_size.images=4"]
 PLANNED = 3 * 3 * 2
 
 
-def run(folder: Path, *command: str, check: bool = True) -> str:
-    """Runs `python -m <command>` in the repository and returns what it printed."""
-    done = subprocess.run([sys.executable, "-m", *command], cwd=folder, env=environment(folder), text=True,
-                          capture_output=True, check=False)
-    said = done.stdout + done.stderr
-    assert not check or done.returncode == 0, said
-    return said
-
-
-def environment(folder: Path) -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    mine = {"PATH": path, "PYTHONPATH": ".", "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(folder / ".cache/dvc"),
-            "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
-    return {key: value for key, value in os.environ.items() if key not in ("DVC_ROOT", "DVC_EXP_NAME")} | mine
-
-
-def git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, env=environment(folder), text=True, capture_output=True,
-                          check=True).stdout
-
-
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The working tree as a repository of its own, with the small study composed, committed and run once."""
-    folder = tmp_path_factory.mktemp("a folder") / "t2ibench"
-    for name in git(ROOT, "ls-files", "-co", "--exclude-standard").splitlines():
-        if (ROOT / name).is_file() and not name.startswith(("results/", "dvc.lock")):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    run(folder, "t2ibench.harness.params", *SMALL)
-    git(folder, "init", "-q")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "the small study")
-    run(folder, "dvc", "repro")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "its results")
-    return folder
-
-
-def tree(folder: Path) -> dict[str, str]:
-    """{path: sha256} of everything that the pipeline made."""
-    made = [path for top in ("data", "results") for path in (folder / top).rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): file_digest(path) for path in made}
-
-
-def made_since(folder: Path, then: float) -> list[Path]:
-    """The stored pictures that were written after `then`."""
-    return [path for path in (folder / ".cache/items").rglob("*.png") if path.stat().st_mtime > then]
+def repository(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy(finished, tmp_path_factory.mktemp("another folder") / "t2ibench")
 
 
 def test_the_study_ends_in_results_a_report_and_a_run_per_cell(repository: Path) -> None:

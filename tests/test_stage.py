@@ -51,7 +51,7 @@ def test_a_stage_writes_its_out_and_its_clock_beside_it(workspace: Path) -> None
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["experiments.prompts", "lmm"], ["experiments.prompts", "'lmm'", "llm, coco"]),
-    (["experiments.images"], ["one of sd-llm, dalle3-llm, sd-caption"]),
+    (["experiments.images"], ["one of dalle3-llm, sd-caption, sd-llm"]),
     (["experiments.evaluate", "sd-llm"], ["sd-llm/base"]),
     (["experiments.prompts", "llm", "study.sed=3"], ["study.sed"]),
     (["experiments.images", "sd-llm"], ["prompts.jsonl is missing", "dvc repro"]),

@@ -17,7 +17,7 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from t2ibench.errors import ConfigError, ConfigErrors, MissingError, UserError
 from t2ibench.hardware import Hardware
@@ -73,15 +73,24 @@ class Variant(Strict):
     deblur: str
 
 
+def _by_name(sources: dict[str, Source]) -> dict[str, Source]:
+    return dict(sorted(sources.items()))
+
+
+def _plain_first(variants: dict[str, Variant]) -> dict[str, Variant]:
+    return dict(sorted(variants.items(), key=lambda item: (item[1].deblur != "none", item[0])))
+
+
 class Params(Strict):
-    """params.yaml as a whole."""
+    """params.yaml as a whole. Sources and variants come in an order of their own: to DVC their order is no difference,
+    so it may be none in what a stage writes."""
 
     study: Study
     models: Models
     hardware: Hardware
     executor: Node
-    sources: Annotated[dict[Slug, Source], Field(min_length=1)]
-    variants: Annotated[dict[Slug, Variant], Field(min_length=1)]
+    sources: Annotated[dict[Slug, Source], Field(min_length=1), AfterValidator(_by_name)]
+    variants: Annotated[dict[Slug, Variant], Field(min_length=1), AfterValidator(_plain_first)]
     prompts: dict[str, Node]
     images: dict[str, Node]
     filter: dict[str, Node]
