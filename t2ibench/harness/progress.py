@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from t2ibench.harness import interrupt
+
 LINE_EVERY_SECONDS = 30.0
 
 
@@ -103,14 +105,24 @@ def _terminal(title: str, total: int) -> Iterator[Bar]:
     count = Count(total)
     columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(),
                TextColumn("{task.fields[words]}"), _Left(count))
-    with Progress(*columns, console=Console(file=sys.stderr)) as shown:
+    with Progress(*columns, console=Console(file=sys.stderr)) as shown, interrupt.closing(lambda: _erase(shown)):
         task = shown.add_task(title, total=total, words="")
 
         def bar(images: int, *, reused: int = 0, failed: int = 0) -> None:
             count(images, reused=reused, failed=failed)
             shown.update(task, completed=count.seen, words=count.words())
 
-        yield bar
+        try:
+            yield bar
+        except KeyboardInterrupt:
+            _erase(shown)
+            raise
+
+
+def _erase(shown: Progress) -> None:
+    """Takes the bar off the terminal and shows the cursor again."""
+    shown.live.transient = True
+    shown.stop()
 
 
 @contextmanager

@@ -18,13 +18,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from t2ibench.errors import EXIT_CODE, ConfigError, UserError
-from t2ibench.harness import config, paths, timing
+from t2ibench.harness import config, interrupt, paths, timing
 from t2ibench.harness.environment import quiet
 from t2ibench.harness.executor import Engine, Executor, Progress, Serial, Steps
 from t2ibench.harness.progress import Bar, progress
 from t2ibench.records import Failure
 
 T = TypeVar("T")
+
+DISK = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room") | dict.fromkeys(
+    (errno.EROFS, errno.EACCES, errno.EPERM), "make it writable")
+"""What a disk says that takes nothing, and what helps."""
 
 
 @dataclass
@@ -86,22 +90,26 @@ def fresh(folder: Path) -> Path:
 
 
 def main(name: str, run: Callable[[Stage], None], cells: Callable[[config.Params], Sequence[str]]) -> None:
-    """Runs a stage from the command line and ends the process: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    """Runs a stage from the command line and ends the process: 0, 2 for a user's mistake, 130 for Ctrl-C, 143 for
+    SIGTERM."""
     quiet()
+    interrupt.unwind()
     try:
         _run(name, run, cells, sys.argv[1:])
-    except UserError as error:
-        print(f"t2ibench: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    except BaseException as error:
+        if interrupt.received():  # a library may have made another error of the KeyboardInterrupt
+            interrupt.end()
+        if isinstance(error, UserError):
+            sentence = str(error)
+        elif isinstance(error, OSError) and error.errno in DISK:
+            sentence = (f"{name} cannot write {error.filename or 'its results'}: {os.strerror(error.errno)}; what is "
+                        f"finished is kept in .cache/items: {DISK[error.errno]} and run dvc repro again")
+        else:
             raise
-        print(f"t2ibench: {name} cannot write {error.filename or 'its results'}: {os.strerror(error.errno)}; what is "
-              "finished is kept in .cache/items: make room and run dvc repro again", file=sys.stderr)
+        print(f"t2ibench: {sentence}", file=sys.stderr)
         sys.exit(EXIT_CODE)
-    except KeyboardInterrupt:
-        print(f"t2ibench: {name} was stopped; what is finished is kept, dvc repro goes on from there", file=sys.stderr)
-        os._exit(130)  # worker threads may be in the middle of a batch: nothing of theirs is worth waiting for
+    if interrupt.received():
+        interrupt.end()
 
 
 def _run(name: str, run: Callable[[Stage], None], cells: Callable[[config.Params], Sequence[str]],
@@ -126,12 +134,16 @@ def _lock(name: str, cell: str) -> Iterator[None]:
     """One process at a time works on a cell: a killed `dvc` leaves its child running, and a second would pay twice."""
     path = paths.lock_file(name, cell)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    with path.open("a+") as file:  # what it holds is the holder's
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"t2ibench: another process works on {name} {cell}; waiting for it", file=sys.stderr, flush=True)
+            file.seek(0)
+            who = f" (process {holder})" if (holder := file.read().strip()) else ""
+            print(f"t2ibench: another process works on {name} {cell}{who}; waiting for it", file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        print(os.getpid(), file=file, flush=True)
         yield
 
 
