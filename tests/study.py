@@ -103,8 +103,10 @@ def made_since(folder: Path, then: float) -> list[Path]:
 
 
 def stored(folder: Path) -> dict[str, int]:
-    """{stored item: when it was written, in nanoseconds}: what is paid for, and not to be paid for again."""
-    return {str(path): path.stat().st_mtime_ns for path in (folder / ".cache/items").rglob("*.json")}
+    """{stored item: when its payload was written, in nanoseconds}: what is paid for, and not to be paid for again."""
+    notes = (folder / ".cache/items").rglob("*.json")
+    payloads = {note: [one for end in (".png", ".npy") if (one := note.with_suffix(end)).exists()] for note in notes}
+    return {str(note): (found or [note])[0].stat().st_mtime_ns for note, found in payloads.items()}
 
 
 def until_stored(process: subprocess.Popen[str], folder: Path, count: int) -> None:

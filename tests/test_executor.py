@@ -175,6 +175,10 @@ def numpy_allocator() -> None:
     np.empty(10**16)
 
 
+def onednn() -> None:
+    raise RuntimeError("could not create a primitive")
+
+
 def cuda_allocator() -> None:
     import torch
 
@@ -199,7 +203,7 @@ class Fits(Recorder):
         return super().__call__(batch)
 
 
-@pytest.mark.parametrize("fail", [cpu_allocator, numpy_allocator, cuda_allocator, cublas])
+@pytest.mark.parametrize("fail", [cpu_allocator, numpy_allocator, onednn, cuda_allocator, cublas])
 def test_a_batch_that_does_not_fit_is_halved_for_good_with_a_warning(
     fail: Callable[[], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

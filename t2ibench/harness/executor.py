@@ -34,8 +34,9 @@ BEHIND = 2
 THREADS = min(4, os.cpu_count() or 1)
 """That load, and as many that finish: Pillow's codecs and the disk work beside Python."""
 
-ALLOCATOR = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-"""What torch says in a plain RuntimeError where memory is short: the CPU's allocator, and CUDA's own libraries."""
+ALLOCATOR = ("DefaultCPUAllocator", "could not create a primitive", "CUBLAS_STATUS_ALLOC_FAILED",
+             "CUDNN_STATUS_ALLOC_FAILED")
+"""What torch says in a plain RuntimeError where memory is short: the CPU's allocator, oneDNN, CUDA's own libraries."""
 
 
 class Engine(Protocol):

@@ -103,7 +103,9 @@ class ItemCache:
         """Removes an item, the note first: what is left after a kill counts as absent."""
         payload, note = self._paths(fingerprint)
         note.unlink(missing_ok=True)
-        payload.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            payload.chmod(0o644)  # DVC's cache may hold the same inode: it believes a read-only file unseen
+            payload.unlink()
 
     def _paths(self, fingerprint: str) -> tuple[Path, Path]:
         stem = self.folder / fingerprint[:2] / fingerprint
