@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from sharded import SOURCE, Study, settings, squares, write_corpus, write_table
-from test_pipeline import environment, git
+from study import environment, git
 
 from t2ibench.filter.measure import verify
 from t2ibench.harness.outs import link_all
