@@ -3,11 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+from t2ibench.deblur import fingerprint
 from t2ibench.harness.make import Task, make
 from t2ibench.harness.outs import PictureFolder, link_all
 from t2ibench.harness.stage import Stage, fresh, grid, main
 from t2ibench.pictures import encode_png, read_picture, reading_order
-from t2ibench.records import Sample, digest, read_rows, write_rows
+from t2ibench.records import Sample, read_rows, write_rows
 
 
 def run(stage: Stage) -> None:
@@ -22,7 +23,7 @@ def run(stage: Stage) -> None:
         link_all(kept, folder, (sample.file_name for sample in samples))
         write_rows(folder / "metadata.jsonl", samples)
         return
-    prints = {sample.id: digest({"engine": engine.identity, "image": sample.sha256}) for sample in samples}
+    prints = {sample.id: fingerprint(engine.identity, sample.sha256) for sample in samples}
     tasks = [Task(one.id, one.class_name, prints[one.id], kept / one.file_name) for one in reading_order(samples)]
     items, failures = make(stage, tasks, engine, lambda task: read_picture(task.input),
                            lambda restored: (encode_png(restored), {}))

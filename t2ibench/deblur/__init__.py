@@ -10,6 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from t2ibench.records import digest
+
+
+def fingerprint(identity: dict[str, Any], sha256: str) -> str:
+    """sha256 (64 hex digits) of all that decides a restored image's pixels. sha256: of the image's file before."""
+    return digest({"engine": identity, "image": sha256})
+
 
 class Deblur(Protocol):
     """What a runner may ask of an engine. changes_pixels: False where the files may be linked instead of made anew."""

@@ -137,6 +137,11 @@ class OpenAIImages:
         return cassette
 
     @property
+    def standin(self) -> StableDiffusion | None:
+        """What draws where this engine serves a stand-in itself; None for a real API and for a recording."""
+        return self._standin
+
+    @property
     def identity(self) -> dict[str, Any]:
         """All that decides the pixels but prompt and seed; of a real API, as far as the client can know it."""
         if self._cassette is not None:

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from t2ibench import deblur
 from t2ibench.errors import UserError
 from t2ibench.filter.measure import Measure
 from t2ibench.harness import config
@@ -20,7 +21,7 @@ from t2ibench.images.openai import OpenAIImages
 from t2ibench.images.shelf import Shelf
 from t2ibench.plan.stored import Lock, Store
 from t2ibench.prompts.llm import LLMPrompts
-from t2ibench.records import Prompt, Sample, digest, read_rows
+from t2ibench.records import Prompt, Sample, read_rows
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ def _deblur(params: config.Params, name: str, source: _Source, variant: str, sto
         identity = engine.identity
     except UserError as error:
         return Cell("deblur", cell, images, 0, kept is not None, why=str(error))
-    keys = [digest({"engine": identity, "image": sha256}) for sha256 in kept or ()]
+    keys = [deblur.fingerprint(identity, sha256) for sha256 in kept or ()]
     stored = [key for key in keys if store.has(key, ".png")]
     sizes = tuple(store.sizes(stored) or source.sizes)
     return Cell("deblur", cell, images, len(stored), kept is not None, sizes=sizes)
