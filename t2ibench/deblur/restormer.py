@@ -38,6 +38,9 @@ class Restormer:
 
     changes_pixels = True
 
+    VERSION = 1
+    """Goes up when what this engine makes changes: tests/regression/test_engines.py asks for it."""
+
     def __init__(
         self,
         weights: str,
@@ -56,7 +59,8 @@ class Restormer:
     @property
     def identity(self) -> dict[str, Any]:
         """All that decides the pixels, besides the image itself. Loads no model."""
-        own = {"engine": "restormer", "version": 1, "weights": locate(self.weights).digest, "dtype": self.dtype}
+        own = {"engine": "restormer", "version": self.VERSION, "weights": locate(self.weights).digest,
+               "dtype": self.dtype}
         return own | ({} if (self.tile, self.overlap) == (TILE, OVERLAP) else {"tile": [self.tile, self.overlap]})
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:

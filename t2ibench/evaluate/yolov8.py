@@ -29,6 +29,9 @@ class Yolov8:
     surest box of another class, down to `FLOOR`. Surer boxes are never suppressed by less sure ones, so asking for
     more boxes leaves the prediction what it is with max_det = 1."""
 
+    VERSION = 2
+    """Goes up when what this engine makes changes: tests/regression/test_engines.py asks for it."""
+
     def __init__(
         self,
         weights: str,
@@ -44,7 +47,8 @@ class Yolov8:
     @property
     def identity(self) -> dict[str, Any]:
         """All that decides a prediction, besides the image. Loads no model."""
-        own = {"engine": "yolov8", "version": 2, "confidence": self.confidence, "classes": list(self.classes)}
+        own = {"engine": "yolov8", "version": self.VERSION, "confidence": self.confidence,
+               "classes": list(self.classes)}
         return own | self.detector.identity
 
     @cached_property

@@ -29,6 +29,9 @@ SLOT = "{class_name}"
 class ClipRanking:
     """Cosines between images and one text per class. template: holds `{class_name}` once."""
 
+    VERSION = 2
+    """Goes up when what this engine makes changes: tests/regression/test_engines.py asks for it."""
+
     def __init__(self, weights: str, template: str, classes: Sequence[str], hardware: Hardware) -> None:
         if template.count(SLOT) != 1 or set("{}") & set(template.replace(SLOT, "")):
             raise ConfigError("filter.clip.template", template, f"a text that holds {SLOT} once and no other braces")
@@ -38,7 +41,7 @@ class ClipRanking:
     @property
     def identity(self) -> dict[str, Any]:
         """What decides a feature, of an image as of a text. Loads no model."""
-        return {"engine": "clip", "version": 2, "weights": locate(self.weights).digest, "dtype": "float32"}
+        return {"engine": "clip", "version": self.VERSION, "weights": locate(self.weights).digest, "dtype": "float32"}
 
     @property
     def texts(self) -> dict[str, str]:

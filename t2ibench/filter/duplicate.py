@@ -32,6 +32,9 @@ class Duplicates:
 
     batch_size = 16
 
+    VERSION = 1
+    """Goes up when what this engine makes changes: tests/regression/test_engines.py asks for it."""
+
     def __init__(
         self, distance: Annotated[float, Field(ge=0, le=1)], similarity: Annotated[float, Field(ge=-1, le=1)]
     ) -> None:
@@ -40,7 +43,7 @@ class Duplicates:
     @property
     def identity(self) -> dict[str, Any]:
         """What decides the grids; the thresholds do not."""
-        return {"engine": "duplicate", "version": 1, "side": SIDE}
+        return {"engine": "duplicate", "version": self.VERSION, "side": SIDE}
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
         """images uint8 HWC RGB -> per image its grid, uint8 [SIDE * SIDE], mean luminance of each cell."""

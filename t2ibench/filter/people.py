@@ -20,6 +20,9 @@ FLOOR = 0.01
 class People:
     """Confidence of the surest person. confidence: from here on the image is rejected."""
 
+    VERSION = 1
+    """Goes up when what this engine makes changes: tests/regression/test_engines.py asks for it."""
+
     def __init__(
         self,
         weights: str,
@@ -34,7 +37,7 @@ class People:
     @property
     def identity(self) -> dict[str, Any]:
         """What decides the measurement; the threshold does not. Loads no model."""
-        return {"engine": "people", "version": 1} | self._detector.identity
+        return {"engine": "people", "version": self.VERSION} | self._detector.identity
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[float]:
         """images uint8 HWC RGB of one size -> per image a confidence in [0, 1], 0 where nobody is seen.

@@ -20,6 +20,9 @@ class Quality:
 
     batch_size = 16
 
+    VERSION = 1
+    """Goes up when what this engine makes changes: tests/regression/test_engines.py asks for it."""
+
     def __init__(
         self, black_below: Annotated[float, Field(ge=0, le=1)], flat_below: Annotated[float, Field(ge=0, le=0.5)]
     ) -> None:
@@ -28,7 +31,7 @@ class Quality:
     @property
     def identity(self) -> dict[str, Any]:
         """What decides the measurement; the thresholds do not."""
-        return {"engine": "quality", "version": 1}
+        return {"engine": "quality", "version": self.VERSION}
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[dict[str, float]]:
         """images uint8 HWC RGB -> per image {brightness in [0, 1], contrast in [0, 0.5]}."""

@@ -1,6 +1,6 @@
 """Are the recorded images what they are said to be? A random sample is made again from its rows and compared.
 
-    python -m t2ibench.verify --sample 50 [--seed 0] [--bound 35] [--json] [key=value ...]
+    python -m t2ibench.verify --sample 50 [--seed 0] [--bound 48] [--json] [key=value ...]
 
     cells.py        what can be made again: its rows, its engine, and what their fingerprints say
     redo.py         makes a sample again, in the stages' own batches, and compares it with the files
