@@ -17,6 +17,7 @@ import pytest
 from study import ROOT, SMALL, SOURCE, copy, environment, git, made_since, run, tree
 
 from t2ibench.harness import config, executor
+from t2ibench.harness.items import ItemCache
 from t2ibench.images import Made, plan
 from t2ibench.records import Prompt, Sample, read_json, read_rows
 
@@ -139,6 +140,24 @@ def test_a_queued_experiment_shares_what_is_paid_for(repository: Path) -> None:
     assert made_since(repository, then) == []
     shown = json.loads(run(repository, "dvc", "exp", "show", "--json"))
     assert "0.4" in json.dumps(shown)
+
+
+def test_pruning_to_nothing_costs_no_later_run(repository: Path) -> None:
+    run(repository, "dvc", "repro")
+    lock, params = (repository / "dvc.lock").read_bytes(), (repository / "params.yaml").read_text()
+    stray = ItemCache(repository / ".cache/items").put("0" * 64, b"of another study", {})
+    assert "Deleting" in run(repository, "t2ibench.cache", "--prune", "0B", "--yes")
+    assert not stray.path.exists()
+    assert "Running stage" not in run(repository, "dvc", "repro")
+    assert (repository / "dvc.lock").read_bytes() == lock
+    then = time.time()
+    (repository / "params.yaml").write_text(params.replace("confidence: 0.25", "confidence: 0.35"))
+    assert "Running stage 'evaluate@" in run(repository, "dvc", "repro", "evaluate")
+    (repository / "params.yaml").write_text(params)
+    run(repository, "dvc", "repro", "-f", "-s", f"images@{SOURCE}", f"filter@{SOURCE}", f"deblur@{SOURCE}-deblur")
+    run(repository, "dvc", "repro")
+    assert made_since(repository, then) == []
+    assert (repository / "dvc.lock").read_bytes() == lock
 
 
 @pytest.mark.skipif(not COCO.is_file(), reason="COCO's captions_val2017.json is not beside the project")

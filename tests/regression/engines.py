@@ -140,7 +140,8 @@ CASES = {
     "evaluate.segment": Case(lambda: Segment("tiny://yolo-seg", "tiny://yolo", 0.25, 64, CLASSES, CPU), _segmented,
                              0.01),
 }
-"""`off`: a picture's levels of 255, a feature's and a confidence's own scale, a box's pixels."""
+"""`off`: a picture's levels of 255, a feature's and a confidence's own scale, a box's pixels. Measured with SSE 4.2 in
+place of AVX-512: pictures 0.013 at most, features 2e-8, boxes and masks 0. A rounding left out gives pictures 0.5."""
 
 
 def compute(name: str, pictures: Sequence[np.ndarray]) -> Results:
