@@ -9,6 +9,7 @@ from t2ibench.compare import (
     compare,
     funnel_csv,
     load,
+    load_completeness,
     load_filters,
     load_published,
     metrics,
@@ -24,6 +25,7 @@ def run(stage: Stage) -> None:
     published = load_published(settings.tables)
     results, filters = load(Path(), params), load_filters(Path(), params)
     comparison = compare(params["study"], params["models"], results, published, settings)
+    comparison["completeness"] = load_completeness(Path(), params, results, filters)
     write_json(Path("results/compare.json"), comparison)
     write_bytes(Path("results/compare.md"), as_markdown(comparison, params["models"], published).encode())
     write_json(Path("results/metrics.json"), metrics(comparison, results, filters))

@@ -1,14 +1,16 @@
-"""deblur: kept images and a variant -> data/deblur/<source>/<variant>/. Usage: python -m experiments.deblur CELL"""
+"""deblur: kept images and a variant -> data/deblur/<cell>/, results/deblur/<cell>.json. Usage: ... deblur CELL"""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from t2ibench.deblur import fingerprint
+from t2ibench.harness.completeness import completeness
 from t2ibench.harness.make import Task, make
 from t2ibench.harness.outs import PictureFolder, link_all
 from t2ibench.harness.stage import Stage, fresh, grid, main
 from t2ibench.pictures import encode_png, read_picture, reading_order
-from t2ibench.records import Sample, read_rows, write_rows
+from t2ibench.records import Failure, Sample, read_rows, write_json, write_rows
 
 
 def run(stage: Stage) -> None:
@@ -22,18 +24,27 @@ def run(stage: Stage) -> None:
     if not engine.changes_pixels:
         link_all(kept, folder, (sample.file_name for sample in samples))
         write_rows(folder / "metadata.jsonl", samples)
+        stage.reused = {sample.id for sample in samples}
+        _end(stage, folder, len(samples), len(samples), [])
         return
     prints = {sample.id: fingerprint(engine.identity, sample.sha256) for sample in samples}
     tasks = [Task(one.id, one.class_name, prints[one.id], kept / one.file_name) for one in reading_order(samples)]
     items, failures = make(stage, tasks, engine, lambda task: read_picture(task.input),
                            lambda restored: (encode_png(restored), {}))
     restored = [replace(sample, fingerprint=prints[sample.id], sha256=items[sample.id].sha256,
-                        extra=sample.extra | {"deblur": name, "restored_from": sample.sha256}) for sample in samples]
+                        extra=sample.extra | {"deblur": name, "restored_from": sample.sha256})
+                for sample in samples if sample.id in items]
     with PictureFolder(folder, (sample.file_name for sample in restored)) as pictures:
         for sample in restored:
             pictures.add(sample.file_name, sample, items[sample.id].path)
     write_rows(folder / "metadata.jsonl", restored)
-    stage.complete(len(samples), len(items), failures)
+    _end(stage, folder, len(samples), len(restored), failures)
+
+
+def _end(stage: Stage, folder: Path, planned: int, done: int, failures: Sequence[Failure]) -> None:
+    write_rows(folder / "failures.jsonl", failures)
+    write_json(Path("results/deblur", f"{stage.cell}.json"), completeness(planned, done, failures))
+    stage.complete(planned, done, failures)
 
 
 if __name__ == "__main__":

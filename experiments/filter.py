@@ -7,11 +7,12 @@ from typing import Any
 
 from t2ibench.filter import agreement, funnel, judge, measure, reviews
 from t2ibench.harness import paths
+from t2ibench.harness.completeness import completeness
 from t2ibench.harness.items import ItemCache
 from t2ibench.harness.make import Task, make
 from t2ibench.harness.outs import PictureFolder
 from t2ibench.harness.stage import Stage, fresh, main, sources
-from t2ibench.pictures import read_picture, reading_order
+from t2ibench.pictures import read_picture, reading_order, verify
 from t2ibench.records import Failure, Sample, read_rows, write_json, write_rows
 
 SUFFIX = ".npy"
@@ -23,7 +24,7 @@ def run(stage: Stage) -> None:
     samples = read_rows(made / "metadata.jsonl", Sample, remake)
     failures = read_rows(made / "failures.jsonl", Failure, remake)
     seen = reviews.read(Path("reviews", f"{stage.cell}.csv"), {sample.id for sample in samples})
-    measure.verify(made, samples, remake)
+    verify(made, samples, remake)
     engine = measure.Measure(*(stage.build(name) for name in ("clip", "quality", "duplicate", "people")))
     rows = _measured(stage, engine, made, samples, remake)
     decisions = judge.judge(samples, rows, _texts(stage, engine.clip), engine, stage.build("review")(seen))
@@ -37,7 +38,9 @@ def run(stage: Stage) -> None:
     planned = Counter([sample.class_name for sample in samples] + [failure.class_name for failure in failures])
     counts = {name: planned[name] for name in stage.params.study.classes}
     result = funnel(counts, decisions) | {"review": agreement.summary(seen)}
+    result["completeness"] = completeness(len(samples), len(decisions))
     write_json(Path("results/filter", f"{stage.cell}.json"), result)
+    stage.complete(len(samples), len(decisions))
 
 
 def _measured(stage: Stage, engine: measure.Measure, made: Path, samples: Sequence[Sample], remake: str) -> list[Any]:

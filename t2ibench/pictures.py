@@ -8,8 +8,10 @@ import errno
 import io
 import os
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
@@ -92,3 +94,28 @@ def _members(shard: Path, *_: int) -> dict[str, tuple[int, int]]:
             return {member.name: (member.offset_data, member.size) for member in archive if member.isreg()}
     except tarfile.TarError as error:
         raise OSError(f"{shard.name}: {error}") from None
+
+
+def verify(folder: Path, samples: Sequence[Sample], command: str) -> None:
+    """Holds the files below `folder` to their records: what is stored of a picture is of the bytes that its row names.
+
+    Decodes nothing. Raises MissingError, naming the first file that is absent or other bytes, and `command`.
+    """
+    ordered = reading_order(samples)
+    files = [folder / sample.file_name for sample in ordered]
+    with ThreadPoolExecutor() as pool:
+        for file, sample, found in zip(files, ordered, pool.map(_digest, files), strict=True):
+            if found is None:
+                raise MissingError(f"{file} is missing", command)
+            if found != sample.sha256:
+                raise MissingError(f"{file} is damaged (its sha256 is not the one in metadata.jsonl)", command)
+
+
+def _digest(file: Path) -> str | None:
+    """sha256 (64 hex digits) of a picture's bytes; None where it is absent, empty where its shard cannot be read."""
+    try:
+        return sha256(read_bytes(file)).hexdigest()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return ""

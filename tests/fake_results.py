@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from t2ibench.compare import Settings, compare, load, load_published
+from t2ibench.compare import Settings, compare, load, load_completeness, load_filters, load_published
 from t2ibench.records import NONE, Decision, Failure, Prediction, Segmentation, write_json
 
 STEP = {"clip": "clip", "black": "quality", "flat": "quality", "duplicate": "quality", "people": "people",
@@ -95,5 +95,7 @@ def write_compare(root: Path, params: dict[str, Any]) -> None:
     """Writes results/compare.json with the stage's own function."""
     settings = Settings(**params["compare"])
     published = load_published(settings.tables)
-    write_json(root / "results/compare.json",
-               compare(params["study"], params["models"], load(root, params), published, settings))
+    results = load(root, params)
+    counted = load_completeness(root, params, results, load_filters(root, params))
+    write_json(root / "results/compare.json", compare(params["study"], params["models"], results, published, settings)
+               | {"completeness": counted})

@@ -9,6 +9,7 @@ import numpy as np
 from fake_results import filter_results, summarise, write_compare
 from PIL import Image
 
+from t2ibench.harness.completeness import completeness
 from t2ibench.pictures import encode_png
 from t2ibench.records import (
     CLASSES,
@@ -105,6 +106,7 @@ def _write_source(root: Path, params: dict[str, Any], source: str, per_class: in
     write_rows(folder / "metadata.jsonl", [one.sample for one in kept])
     write_rows(folder / "decisions.jsonl", decisions)
     write_json(root / f"results/filter/{source}.json", filter_results(decisions, failed, classes, REVIEWERS))
+    write_json(root / f"results/images/{source}.json", completeness(len(drawn) + len(failed), len(drawn), failed))
     _write_reviews(root, source, decisions)
     for variant, settings in params["variants"].items():
         _write_cell(root, f"{source}/{variant}", settings["deblur"], drawn, classes)
@@ -208,6 +210,7 @@ def _write_cell(root: Path, cell: str, deblur: str, drawn: list[Drawn], classes:
     write_rows(told / "segmentations.jsonl", segmentations)
     if deblur == "none":
         write_rows(told / "rejected.jsonl", rejected)
+    write_json(root / f"results/deblur/{cell}.json", completeness(len(kept), len(kept)))
     funnel = [(one.decision, seen) for one, seen in zip(
         [*kept, *(one for one in drawn if not one.decision.keep)], [*predictions, *rejected], strict=True)]
     write_json(root / f"results/evaluate/{cell}.json",

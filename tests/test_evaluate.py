@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -400,11 +401,13 @@ def test_a_mask_at_the_border_keeps_its_label_in_the_picture() -> None:
 def workspace(folder: Path, kept: int, lost: int) -> Stage:
     """A source of `kept` + `lost` drawn pictures as images, filter and deblur leave them, and its base cell."""
     made = [sample(f"{n:012x}-0", CLASSES[n % 3]) for n in range(kept + lost)]
+    drawn = [encode_png(draw_scene(75_000_000 + n, one.class_name).image) for n, one in enumerate(made)]
+    made = [replace(one, sha256=sha256(payload).hexdigest()) for one, payload in zip(made, drawn, strict=True)]
     for n, one in enumerate(made):
         for place in ("images/sd-llm", *(("deblur/sd-llm/base", "deblur/sd-llm/deblur") if n < kept else ())):
             file = folder / "data" / place / one.file_name
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(encode_png(draw_scene(75_000_000 + n, one.class_name).image))
+            file.write_bytes(drawn[n])
     write_rows(folder / "data/images/sd-llm/metadata.jsonl", made)
     write_rows(folder / "data/deblur/sd-llm/base/metadata.jsonl", made[:kept])
     write_rows(folder / "data/deblur/sd-llm/deblur/metadata.jsonl", made[:kept])

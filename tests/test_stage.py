@@ -119,17 +119,17 @@ def failures(count: int) -> list[Failure]:
 
 
 def test_the_gate_lets_a_few_failures_through(stage: Stage) -> None:
-    stage.complete(planned=100, made=96, failures=failures(4))
+    stage.complete(planned=100, done=96, failures=failures(4))
 
 
 def test_the_gate_stops_at_too_many_failures_and_lists_the_reasons(stage: Stage) -> None:
     with pytest.raises(UserError, match=r"6 of 100 images failed.*failures_allowed.*6 x the API refused"):
-        stage.complete(planned=100, made=94, failures=failures(6))
+        stage.complete(planned=100, done=94, failures=failures(6))
 
 
 def test_the_gate_finds_images_that_are_unaccounted_for(stage: Stage) -> None:
-    with pytest.raises(RuntimeError, match="100 planned, 90 made, 2 failed"):
-        stage.complete(planned=100, made=90, failures=failures(2))
+    with pytest.raises(RuntimeError, match="100 planned, 90 done, 2 failed"):
+        stage.complete(planned=100, done=90, failures=failures(2))
 
 
 def test_the_clock_leaves_the_first_batch_out_of_the_rate() -> None:

@@ -4,6 +4,7 @@ Contract of the stage:
 
     load(root, params)                        -> {cell: CellResult}: counts, predictions, funnel
     load_filters(root, params)                -> {source: content of results/filter/<source>.json}
+    load_completeness(root, params, ...)      -> what became of all that was planned, a row per source
     load_published(name)                      -> Published, one of compare/tables/*.yaml
     compare(study, models, results, ...)      -> the content of results/compare.json
     as_markdown(comparison, models, published)-> the same as Markdown tables, for results/compare.md
@@ -15,9 +16,10 @@ difference = accuracy - published in [-1, 1], n and correct in images, null wher
 `substitutes` says of which source's images another model drew than the study means ({source: `<model> for <model>`}).
 The row of class `average` is the mean of the classes, as the paper averages: each class weighs the same.
 `verdict` is one of VERDICTS, and `reason` says in words why. `pairs` compares the variants of a source on the same
-images; `audit` holds the paper against itself.
+images; `audit` holds the paper against itself; `completeness` counts what was planned, failed, kept and judged.
 """
 
+from t2ibench.compare.complete import load_completeness
 from t2ibench.compare.console import as_console
 from t2ibench.compare.join import compare
 from t2ibench.compare.markdown import as_markdown
@@ -40,6 +42,7 @@ __all__ = [
     "compare",
     "funnel_csv",
     "load",
+    "load_completeness",
     "load_filters",
     "load_published",
     "metrics",

@@ -33,6 +33,8 @@ def as_markdown(comparison: Mapping[str, Any], models: Mapping[str, Any], publis
         parts.append("This study names no published table with a cell that it could reproduce.")
     for (table, column), rows in groupby(comparison["cells"], key=lambda row: (row["table"], row["column"])):
         parts.append(_table(table, column, list(rows), comparison["substitutes"]))
+    if comparison.get("completeness"):
+        parts.append(_completeness(comparison["completeness"]))
     if comparison["pairs"]:
         parts.append(_pairs(comparison, 100 * comparison["settings"]["confidence"]))
     if comparison["audit"]:
@@ -86,6 +88,20 @@ def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         f"- {_sentence(reason)}" if len(names) == len(rows) else f"- {', '.join(names)}: {reason.rstrip('.')}."
         for reason, names in reasons.items()
     ]
+
+
+def _completeness(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What became of all that was planned, and why something failed."""
+    variants = list(rows[0]["judged"])
+    head = ["source", "planned", "failed", "made", "kept", *(f"judged, {name}" for name in variants)]
+    lines = ["## Completeness", "", "Images of each source: planned = made + failed, and every kept one is judged.", "",
+             f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]  # fmt: skip
+    for row in rows:
+        counts = [*(row[key] for key in ("planned", "failed", "made", "kept")), *row["judged"].values()]
+        lines.append(f"| {row['source']} | {' | '.join(map(str, counts))} |")
+    reasons = [f"- {where}: {count} x {reason}" for row in rows for where, found in row["reasons"].items()
+               for reason, count in found.items()]  # fmt: skip
+    return "\n".join([*lines, "", *reasons]).rstrip()
 
 
 def _pairs(comparison: Mapping[str, Any], confidence: float) -> str:

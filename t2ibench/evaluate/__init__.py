@@ -56,18 +56,6 @@ def predictions(samples: Sequence[Sample], seen: Sequence[Seen]) -> list[Predict
     ]
 
 
-def segmentation(sample: Sample, masked: Masked) -> Segmentation:
-    """The row of segmentations.jsonl."""
-    return Segmentation(
-        id=sample.id,
-        class_name=sample.class_name,
-        predicted=masked.predicted,
-        confidence=masked.confidence,
-        area=masked.area,
-        outline=masked.outline,
-    )
-
-
 def score(predicted: Sequence[Prediction], classes: Sequence[str]) -> dict[str, Any]:
     """Accuracies in [0, 1] and confusion counts: the document results/evaluate/<source>/<variant>.json.
 

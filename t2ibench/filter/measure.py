@@ -6,22 +6,17 @@ neither thresholds nor wording. So a picture is measured once, whatever is decid
 
 import io
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from t2ibench.errors import MissingError
 from t2ibench.filter import Thresholds
 from t2ibench.filter.clip import ClipRanking
 from t2ibench.filter.duplicate import SIDE, Duplicates
 from t2ibench.filter.people import People
 from t2ibench.filter.quality import Quality
-from t2ibench.pictures import read_bytes, reading_order
-from t2ibench.records import Sample, digest
+from t2ibench.records import digest
 
 VERSION = 1
 """Part of every key: raise it when the fields of a measurement change."""
@@ -74,31 +69,6 @@ class Measure:
         for name in ("brightness", "contrast"):
             rows[name] = [one[name] for one in light]
         return [rows[place : place + 1].reshape(()) for place in range(len(rows))]
-
-
-def verify(folder: Path, samples: Sequence[Sample], command: str) -> None:
-    """Holds the files below `folder` to their records: a stored measurement is of the bytes that the record names.
-
-    Decodes nothing. Raises MissingError, naming the first file that is absent or other bytes, and `command`.
-    """
-    ordered = reading_order(samples)
-    files = [folder / sample.file_name for sample in ordered]
-    with ThreadPoolExecutor() as pool:
-        for file, sample, found in zip(files, ordered, pool.map(_digest, files), strict=True):
-            if found is None:
-                raise MissingError(f"{file} is missing", command)
-            if found != sample.sha256:
-                raise MissingError(f"{file} is damaged (its sha256 is not the one in metadata.jsonl)", command)
-
-
-def _digest(file: Path) -> str | None:
-    """sha256 (64 hex digits) of a picture's bytes; None where it is absent, empty where its shard cannot be read."""
-    try:
-        return sha256(read_bytes(file)).hexdigest()
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return ""
 
 
 def pack(array: NDArray[Any]) -> bytes:

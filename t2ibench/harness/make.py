@@ -38,6 +38,7 @@ def make(stage: Stage, tasks: Sequence[Task], engine: Engine, load: Callable[[Ta
     steps = Steps(load, partial(_pack, pack), partial(_store, cache))
     stored = cache.find(task.fingerprint for task in tasks)
     kept: dict[str, Any] = {task.id: stored[task.fingerprint] for task in tasks if task.fingerprint in stored}
+    stage.reused |= set(kept)
     missing = [task for task in tasks if task.id not in kept]
     first = {task.fingerprint: task for task in reversed(missing)}
     with stage.progress(len(tasks)) as bar:
@@ -45,6 +46,7 @@ def make(stage: Stage, tasks: Sequence[Task], engine: Engine, load: Callable[[Ta
         kept |= _made(stage, [task for task in missing if first[task.fingerprint] is task], engine, steps, bar)
         twins = [task for task in missing if isinstance(kept[first[task.fingerprint].id], Item) and task.id not in kept]
         kept |= {task.id: kept[first[task.fingerprint].id] for task in twins}
+        stage.reused |= {task.id for task in twins}
         bar(0, reused=len(twins))  # a twin of what was refused is asked itself: it may have a reason of its own
         kept |= _made(stage, [task for task in missing if task.id not in kept], engine, steps, bar)
     failures = [Failure(id=task.id, class_name=task.class_name, reason=one.reason, attempts=one.attempts)

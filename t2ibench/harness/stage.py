@@ -9,7 +9,6 @@ import fcntl
 import os
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from t2ibench.errors import EXIT_CODE, ConfigError, UserError
-from t2ibench.harness import config, interrupt, paths, timing
+from t2ibench.harness import completeness, config, interrupt, paths, timing
 from t2ibench.harness.environment import quiet
 from t2ibench.harness.executor import Engine, Executor, Progress, Serial, Steps
 from t2ibench.harness.progress import Bar, progress
@@ -39,6 +38,8 @@ class Stage:
     cell: str
     params: config.Params
     clock: timing.Clock = field(default_factory=timing.Clock)
+    reused: set[str] = field(default_factory=set)
+    """The ids of what was stored before this run."""
 
     def build(self, engine: str = "") -> Any:
         """The engine of that name in this stage's section; without a name, what the section as a whole makes."""
@@ -69,16 +70,16 @@ class Stage:
 
             yield count
 
-    def complete(self, planned: int, made: int, failures: Sequence[Failure]) -> None:
-        """The completeness gate. Raises UserError where images are unaccounted for or too many failed."""
-        if planned != made + len(failures):
-            raise RuntimeError(f"{self.name} {self.cell}: {planned} planned, {made} made, {len(failures)} failed")
-        allowed = self.params.study.failures_allowed
-        if len(failures) > allowed * planned:
-            reasons = Counter(failure.reason for failure in failures)
-            listed = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
-            raise UserError(f"{self.name} {self.cell}: {len(failures)} of {planned} images failed, more than the "
-                            f"share of {allowed:g} that study.failures_allowed accepts: {listed}")
+    def complete(self, planned: int, done: int, failures: Sequence[Failure] = ()) -> None:
+        """The completeness gate, with which a stage ends: says what was planned, made, reused and failed.
+
+        Raises RuntimeError where images are unaccounted for, UserError where too many failed. What lies in results/ is
+        to be written before, so that a stop is explained there too.
+        """
+        counted, name = completeness.completeness(planned, done, failures), f"{self.name} {self.cell}"
+        reused = self.reused - {failure.id for failure in failures}
+        print(completeness.line(name, counted, len(reused)), file=sys.stderr, flush=True)
+        completeness.hold(name, counted, self.params.study.failures_allowed)
 
 
 def fresh(folder: Path) -> Path:
