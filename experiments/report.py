@@ -5,13 +5,14 @@ from pathlib import Path
 from t2ibench.harness.stage import Stage, fresh, main, no_cells
 from t2ibench.records import write_bytes
 from t2ibench.report import load
-from t2ibench.report.page import build, figures
+from t2ibench.report.page import build, draw, figures
 
 
 def run(stage: Stage) -> None:
     """Writes one self-contained page, and its figures as PNG files."""
     inputs = load(Path(), stage.params.model_dump())
-    page, pictures = build(inputs), figures(inputs)
+    plots = draw(inputs)
+    page, pictures = build(inputs, plots), figures(inputs, plots)
     folder = fresh(Path("data/report"))
     write_bytes(folder / "index.html", page.encode())
     for name, png in pictures.items():

@@ -232,9 +232,11 @@ def smallest_difference(n1: int, n2: int, p: float, alpha: float = 0.05, power: 
     """
     if n1 <= 0 or n2 <= 0 or not 0 <= p <= 1:
         raise ValueError(f"{n1} and {n2} images around {p} show no difference")
-    from statsmodels.stats.power import NormalIndPower  # type: ignore[import-untyped,unused-ignore]
+    from scipy.optimize import brentq  # not statsmodels' NormalIndPower: that imports pandas, three seconds
+    from scipy.stats import norm
 
-    effect = NormalIndPower().solve_power(None, n1, alpha, power, n2 / n1, "two-sided")
+    root, z = math.sqrt(n1 * n2 / (n1 + n2)), norm.isf(alpha / 2)
+    effect = brentq(lambda d: norm.sf(z - d * root) + norm.cdf(-z - d * root) - power, 0, 20 / root, xtol=1e-12)
     start = 2 * math.asin(math.sqrt(max(p, 1 - p)))
     return max(p, 1 - p) - math.sin((start - float(effect)) / 2) ** 2 if effect < start else None
 
@@ -306,11 +308,14 @@ def _smallest_alpha(excess: Callable[[float], float]) -> float:
 
 def _wilson_of(shares: Sequence[Share], confidence: float) -> list[Interval]:
     """Wilson's interval of each share; n need not be whole, which is why it is not `wilson`."""
-    from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped,unused-ignore]
+    from scipy.stats import norm  # not statsmodels' proportion_confint: that imports pandas, three seconds
 
-    n = [one.n for one in shares]
-    low, high = proportion_confint([one.p * one.n for one in shares], n, 1 - confidence, method="wilson")
-    return [Interval(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+    z2 = float(norm.isf((1 - confidence) / 2)) ** 2
+    found = []
+    for p, n in shares:
+        centre, reach = p + z2 / (2 * n), math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n)))
+        found.append(Interval((centre - reach) / (1 + z2 / n), (centre + reach) / (1 + z2 / n)))
+    return found
 
 
 def _check_shares(first: Sequence[Share], second: Sequence[Share], confidence: float) -> None:

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,19 @@ TEMPLATES = Path(__file__).parent / "templates"
 MEGABYTE = 1_000_000
 
 
-def build(inputs: ReportInputs) -> str:
+def draw(inputs: ReportInputs) -> dict[str, list["Chart"]]:
+    """The charts that are both in the page and PNG files, drawn once: {kind: charts}."""
+    return {"funnels": list(_funnels(inputs)), "confusions": list(_confusions(inputs))}
+
+
+def build(inputs: ReportInputs, plots: Mapping[str, Sequence["Chart"]] | None = None) -> str:
     """The whole report as one HTML document without an outside reference; equal inputs give equal text.
+
+    plots: what `draw` gave, where it was called before.
 
     Raises MissingError where a picture that is to be shown is absent or damaged.
     """
+    plots = plots or draw(inputs)
     album = Album()
     lineage = Lineage(inputs, album)
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8").strip()
@@ -36,8 +44,8 @@ def build(inputs: ReportInputs) -> str:
         **_facts(inputs),
         **_numbers(inputs),
         **_galleries(inputs, lineage),
-        funnels=_drawn(_funnels(inputs)),
-        confusions=_drawn(_confusions(inputs)),
+        funnels=_drawn(plots["funnels"]),
+        confusions=_drawn(plots["confusions"]),
         records=Markup(lineage.records()),
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode(),
@@ -47,10 +55,10 @@ def build(inputs: ReportInputs) -> str:
     return text.replace('"@pictures@"', uris, 1)
 
 
-def figures(inputs: ReportInputs) -> dict[str, bytes]:
-    """Every chart and sheet of the report as PNG bytes, by name, without the ending."""
-    drawn = {name: style.png(figure) for chart in (_funnels, _confusions, _accuracies)
-             for name, figure, _ in chart(inputs)}
+def figures(inputs: ReportInputs, plots: Mapping[str, Sequence["Chart"]] | None = None) -> dict[str, bytes]:
+    """Every chart and sheet of the report as PNG bytes, by name, without the ending; plots: as in `build`."""
+    plots = plots or draw(inputs)
+    drawn = {name: style.png(figure) for some in (*plots.values(), _accuracies(inputs)) for name, figure, _ in some}
     drawn["pipeline"] = style.png(flow.pipeline(views.pipeline(inputs)))
     drawn["pairs"] = style.png(charts.pairs(_known_pairs(inputs)))
     return drawn | {name: style.sheet_png(grid) for name, grid in grids(inputs).items()}
@@ -161,7 +169,7 @@ def _known_pairs(inputs: ReportInputs) -> list[dict[str, Any]]:
             if row["source"] in inputs.choices]
 
 
-def _drawn(chart: Iterator[Chart]) -> list[dict[str, Any]]:
+def _drawn(chart: Sequence[Chart]) -> list[dict[str, Any]]:
     return [{"svg": Markup(style.svg(figure, name)), "alt": words} for name, figure, words in chart]
 
 
