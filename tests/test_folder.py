@@ -165,7 +165,7 @@ def test_nothing_outside_the_folder_is_read_or_written(imported: Imported) -> No
     secret = picture("secret")
     for sample in imported.samples.values():
         assert not np.array_equal(read_picture(imported.out / sample.file_name), secret)
-    assert sorted(path.name for path in imported.workspace.iterdir()) == [".cache", "data", "in"]
+    assert sorted(path.name for path in imported.workspace.iterdir()) == [".cache", "data", "in", "results"]
     assert sorted(path.name for path in (imported.workspace / "in").iterdir()) == ["corpus", "outside"]
 
 

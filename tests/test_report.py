@@ -21,6 +21,7 @@ from PIL import Image
 from t2ibench.compare import AVERAGE
 from t2ibench.errors import ConfigError, MissingError
 from t2ibench.harness import config, paths
+from t2ibench.harness.completeness import completeness
 from t2ibench.harness.timing import Clock, save
 from t2ibench.pictures import encode_png
 from t2ibench.records import (
@@ -349,6 +350,8 @@ def empty_cells(root: Path, params: dict[str, Any], classes: list[str]) -> None:
         write_rows(path, decisions)
         filtered = filter_results(decisions, [], params["study"]["classes"], ())
         write_json(root / f"results/filter/{source}.json", filtered)
+        write_json(root / f"results/images/{source}.json", completeness(len(decisions), len(decisions)))
+        kept = filtered["funnel"][-1]["count"]
         for variant in params["variants"]:
             told = root / "data/evaluate" / source / variant
             rows = {}
@@ -358,6 +361,7 @@ def empty_cells(root: Path, params: dict[str, Any], classes: list[str]) -> None:
                 write_rows(table, rows[kind])
             write_json(root / f"results/evaluate/{source}/{variant}.json",
                        summarise(rows[Prediction], params["study"]["classes"], rows[Segmentation]))
+            write_json(root / f"results/deblur/{source}/{variant}.json", completeness(kept, kept))
     write_compare(root, params)
 
 

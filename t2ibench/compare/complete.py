@@ -13,7 +13,7 @@ def load_completeness(root: Path, params: Mapping[str, Any], results: Mapping[st
                       filters: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A row per source, in images: {source, planned, made, failed, kept, judged: {variant: images}, reasons}.
 
-    reasons: {stage and cell: {reason: images}} of what failed, in any stage.
+    reasons: {stage and variant: {reason: images}} of what failed, in any stage.
     Raises MissingError where results/images/ or results/deblur/ lack a count, or it is of another run.
     """
     return [_row(root, params, source, results, filters[source]) for source in params["sources"]]
@@ -32,7 +32,7 @@ def _row(root: Path, params: Mapping[str, Any], source: str, results: Mapping[st
         if (found["planned"], found["done"]) != (kept, judged):
             raise MissingError(f"results/deblur/{cell}.json is of another run than what was kept or judged",
                                f"dvc repro evaluate@{cell.replace('/', '-')}")
-    told = {f"images {source}": made} | {f"deblur {cell}": found for cell, found in cells.items()}
+    told = {"images": made} | {f"deblur {cell.partition('/')[2]}": found for cell, found in cells.items()}
     return {
         "source": source,
         "planned": made["planned"],

@@ -34,7 +34,7 @@ def as_markdown(comparison: Mapping[str, Any], models: Mapping[str, Any], publis
     for (table, column), rows in groupby(comparison["cells"], key=lambda row: (row["table"], row["column"])):
         parts.append(_table(table, column, list(rows), comparison["substitutes"]))
     if comparison.get("completeness"):
-        parts.append(_completeness(comparison["completeness"]))
+        parts.append(_completeness(comparison["completeness"], comparison["substitutes"]))
     if comparison["pairs"]:
         parts.append(_pairs(comparison, 100 * comparison["settings"]["confidence"]))
     if comparison["audit"]:
@@ -90,7 +90,7 @@ def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _completeness(rows: Sequence[Mapping[str, Any]]) -> str:
+def _completeness(rows: Sequence[Mapping[str, Any]], drew: Mapping[str, str]) -> str:
     """What became of all that was planned, and why something failed."""
     variants = list(rows[0]["judged"])
     head = ["source", "planned", "failed", "made", "kept", *(f"judged, {name}" for name in variants)]
@@ -98,9 +98,9 @@ def _completeness(rows: Sequence[Mapping[str, Any]]) -> str:
              f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]  # fmt: skip
     for row in rows:
         counts = [*(row[key] for key in ("planned", "failed", "made", "kept")), *row["judged"].values()]
-        lines.append(f"| {row['source']} | {' | '.join(map(str, counts))} |")
-    reasons = [f"- {where}: {count} x {reason}" for row in rows for where, found in row["reasons"].items()
-               for reason, count in found.items()]  # fmt: skip
+        lines.append(f"| {shown(row['source'], drew)} | {' | '.join(map(str, counts))} |")
+    reasons = [f"- {shown(row['source'], drew)}, {where}: {count} x {reason}" for row in rows
+               for where, found in row["reasons"].items() for reason, count in found.items()]  # fmt: skip
     return "\n".join([*lines, "", *reasons]).rstrip()
 
 

@@ -118,6 +118,7 @@ def pipelines(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_nothing_to_do_over_a_pipeline_of_true(benchmark: Any, pipelines: tuple[Path, Path]) -> None:
     ours, other = pipelines
     for folder in pipelines:
+        assert "up to date" in (told := dvc(folder, "status")), told
         said = dvc(folder, "repro")
         assert "Running stage" not in said and "up to date" in said
     assert len(stages(ours)) == len(stages(other))
