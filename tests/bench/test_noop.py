@@ -53,6 +53,12 @@ def study(folder: Path) -> None:
     for stage in stages(folder):
         for out in stage.outs:
             fill(folder, out.def_path, 20 if SMALL else files.get(out.def_path, 0))
+    commit(folder)
+
+
+def commit(folder: Path) -> None:
+    """Tells DVC that all outs are up to date; twice, for it writes .gitignore files into folders that are deps."""
+    dvc(folder, "commit", "--force")
     dvc(folder, "commit", "--force")
 
 
@@ -103,7 +109,7 @@ def true(folder: Path, ours: Path) -> None:
     repository(folder)
     shutil.copytree(ours / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
     (folder / ".dvc/config").write_text("[core]\n    analytics = false\n[cache]\n    type = \"hardlink,copy\"\n")
-    dvc(folder, "commit", "--force")
+    commit(folder)
 
 
 @pytest.fixture(scope="module")
