@@ -3,11 +3,23 @@
 Everything else that is raised is a bug and keeps its traceback.
 """
 
+from typing import Any, Self
+
 EXIT_CODE = 2
 
 
 class UserError(Exception):
     """What the user can mend: the message says what, where, what is accepted, and which command helps."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Comes back from another process as it was, whatever its constructor takes."""
+        return self._restored, (self.args, self.__dict__)
+
+    @classmethod
+    def _restored(cls, args: tuple[Any, ...], state: dict[str, Any]) -> Self:
+        error = cls.__new__(cls, *args)
+        error.__dict__.update(state)
+        return error
 
 
 class ConfigError(UserError):

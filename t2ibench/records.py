@@ -181,7 +181,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     """A file that is put in place at once: a temporary name, flushed to the disk, renamed. Readers see all or nothing:
     nothing where the block raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")  # threads, and machines, may share the folder
     try:
         with temporary.open("wb") as file:
             yield file

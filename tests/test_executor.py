@@ -13,7 +13,9 @@ from random_models import CPU, noise, write_restormer
 
 from t2ibench.deblur.restormer import Restormer
 from t2ibench.errors import MissingError
-from t2ibench.harness import executor
+from t2ibench.harness import config, executor
+
+ROOT = Path(__file__).parents[1]
 
 
 class Recorder:
@@ -262,6 +264,44 @@ def test_a_real_engine_gives_the_images_of_its_smaller_batch_after_halving(tmp_p
         np.testing.assert_array_equal(image, other)
     full = [image for _, image in executor.run(planned, images, lambda image: image, lambda n: None)]
     assert max(np.abs(a.astype(int) - b).max() for a, b in zip(found, full, strict=True)) <= 1, "rounding, no more"
+
+
+WITHOUT_RAY = """
+import sys
+from t2ibench.harness import config
+from t2ibench.harness.executor import Steps
+from t2ibench.harness.stage import Stage
+
+params = config.load()
+if {at_home}:
+    params.executor = dict(_target_="t2ibench.harness.cluster.Ray", address=None, workers=2, cpus=1, gpus=0,
+                           batches_per_shard=4, retries=2, shared=True)
+
+class Engine:
+    batch_size, at_home = 4, {at_home}
+
+    def __call__(self, batch):
+        return [item + 1 for item in batch]
+
+found = list(Stage("images", "sd-llm", params).run(Engine(), range(6), Steps(lambda item: item), lambda n: None))
+assert found == [(item, item + 1) for item in range(6)]
+assert not [name for name in sys.modules if name.split(".")[0] in ("ray", "torch")]
+"""
+
+
+@pytest.mark.parametrize("at_home", [False, True])
+def test_serial_imports_no_ray_and_neither_does_an_engine_that_stays_at_home(at_home: bool) -> None:
+    subprocess.run([sys.executable, "-c", WITHOUT_RAY.replace("{at_home}", str(at_home))], cwd=ROOT, check=True)
+
+
+def test_what_waits_for_an_api_or_reads_this_machines_disk_stays_at_home() -> None:
+    engines = config.load(folder=ROOT).images
+    assert {name for name, node in engines.items() if getattr(config._target(node, name), "at_home", False)} == {
+        "openai", "folder"}
+
+
+def test_no_stage_depends_on_the_executor() -> None:
+    assert "executor" not in (ROOT / "dvc.yaml").read_text(encoding="utf-8")
 
 
 def test_the_loop_imports_no_heavy_library() -> None:

@@ -168,15 +168,20 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def _halve(engine: Engine, smaller: Progress | None) -> None:
-    planned, engine.batch_size = engine.batch_size, engine.batch_size // 2
-    print(f"t2ibench: a batch of {planned} does not fit the memory; going on with {engine.batch_size}. Pictures may "
-          "differ from those of the larger batch by its rounding; hardware.batch_size holds the sizes",
-          file=sys.stderr, flush=True)
+    lower(engine, engine.batch_size // 2, smaller)
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()  # blocks of the larger size are of no use any more
+
+
+def lower(engine: Engine, size: int, smaller: Progress | None) -> None:
+    """Goes on with batches of `size`, and says so."""
+    planned, engine.batch_size = engine.batch_size, size
+    print(f"t2ibench: a batch of {planned} does not fit the memory; going on with {size}. Pictures may "
+          "differ from those of the larger batch by its rounding; hardware.batch_size holds the sizes",
+          file=sys.stderr, flush=True)
     if smaller is not None:
-        smaller(engine.batch_size)
+        smaller(size)
 
 
 def _loaded(items: Sequence[T], load: Callable[[T], Any], engine: Engine) -> Generator[list[tuple[T, Any]], None, None]:
