@@ -35,7 +35,7 @@ def overlay(image: NDArray[np.uint8], masked: Masked, classes: Sequence[str]) ->
     mask = cv2.resize(masked.mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     colour = _colour(classes.index(masked.predicted), len(classes))
     tinted = cv2.addWeighted(drawn, 1 - TINT, np.full_like(drawn, colour), TINT, 0)
-    np.copyto(drawn, tinted.astype(np.uint8), where=mask[..., None] > 0)
+    cv2.copyTo(tinted, mask, drawn)
     borders, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     for shade, thickness in (((0, 0, 0), 4), (colour, 2)):  # black beneath, so that the line shows on every ground
         cv2.drawContours(drawn, borders, -1, shade, thickness, cv2.LINE_AA)
