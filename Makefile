@@ -67,7 +67,7 @@ review: $(READY) ## judge the pictures of SOURCE=… by eye, as REVIEWER=…, on
 	@$(RUN) -m t2ibench.filter.review "$(SOURCE)" --reviewer "$(REVIEWER)" --port $(or $(PORT),8321)
 
 bench: $(READY) ## measure the stages' throughput
-	@$(RUN) -m pytest tests/bench --benchmark-enable --benchmark-only -q -s -p no:cacheprovider
+	@$(RUN) -m pytest tests/bench --benchmark-enable --benchmark-only --benchmark-quiet -q -p no:cacheprovider
 
 cache: $(READY) ## what is stored and reused; PRUNE=30d or PRUNE=2GB names what could go, YES=1 deletes it (KIND=… only that)
 	@$(RUN) -m t2ibench.cache $(if $(PRUNE),--prune "$(PRUNE)") $(if $(KIND),--kind "$(KIND)") $(if $(YES),--yes)
