@@ -14,11 +14,12 @@ import atexit
 import math
 import os
 import shutil
+import socket
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -27,7 +28,7 @@ from pydantic import Field
 from t2ibench.errors import ConfigError, MissingError, UserError
 from t2ibench.hardware import Hardware
 from t2ibench.harness.crew import Crew, Member
-from t2ibench.harness.executor import THREADS, Engine, Progress, Steps, lower
+from t2ibench.harness.executor import THREADS, Engine, Progress, Steps, lower, nothing
 
 T = TypeVar("T")
 
@@ -86,7 +87,8 @@ class Ray:
         length = engine.batch_size * self.batches_per_shard
         queue = deque(Shard(items[start : start + length]) for start in range(0, len(items), length))
         self._jobs += 1
-        job = [ray.put((engine, steps))]  # in a list, so that Ray hands on the reference and a worker fetches it once
+        # in a list, so that Ray hands on the reference and a worker fetches it once for all of its shards
+        job = [ray.put((engine, replace(steps, answered=nothing)))]
         try:
             while busy := sum(bool(member.work) for member in self._crew.members) + len(queue):
                 self._crew.grow(min(self.workers, busy))
@@ -98,6 +100,7 @@ class Ray:
                 shard, (values, used) = member.work.pop(ref), answer
                 if used < engine.batch_size:
                     lower(engine, used, smaller)
+                steps.answered(len(shard.items))
                 kept = values if self.shared else threaded(steps.store, shard.items, values)
                 yield from zip(shard.items, kept, strict=True)
                 done(len(shard.items))
@@ -130,8 +133,9 @@ class Ray:
             return
         if self.address is not None:
             try:
+                answers(self.address)
                 ray.init(address=self.address, **quiet)
-            except ConnectionError as error:
+            except OSError as error:  # a ConnectionError is one
                 raise ConfigError("executor.address", self.address, f"the address of a Ray cluster that runs ({error})"
                                   ) from None
             return
@@ -187,3 +191,10 @@ def threaded(step: Callable[..., Any], *columns: Sequence[Any]) -> list[Any]:
     """`map` with threads. Raises the first error."""
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(step, *columns))
+
+
+def answers(address: str) -> None:
+    """Knocks at `host:port`: Ray itself would try for minutes. Raises OSError; other forms of address are Ray's own."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
