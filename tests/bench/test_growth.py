@@ -87,6 +87,10 @@ def test_ten_times_as_many_images(benchmark: Any, workspaces: tuple[Workspace, W
     benchmark.extra_info["images"] = [FEW, MANY]
     benchmark.extra_info |= {f"{key}_ratio": found[key] / small[key] for key in small}
     benchmark.extra_info |= {f"{key}_of_few": small[key] for key in small}
+    benchmark.extra_info["figures"] = [
+        {"figure": f"{benchmark.name[len('test_'):]}: {what}", "note": f"{MANY} images over {FEW}",
+         "ratio": found[key] / small[key], "goal": "<= 1.1"}
+        for key, what in (("seconds", "time per image"), ("peak_memory_mb", "peak memory"))]  # fmt: skip
     print(f"\n{benchmark.name}, {MANY} images over {FEW}: per image {found['seconds'] / small['seconds']:.2f} x the "
           f"time, {found['processor_seconds'] / small['processor_seconds']:.2f} x the processor's; "
           f"{found['peak_memory_mb'] / small['peak_memory_mb']:.2f} x the memory ({small['peak_memory_mb']:.0f} MiB)")

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from t2ibench.detector import IOU
-from t2ibench.evaluate.look import Look, draw
+from t2ibench.evaluate.look import Look
+from t2ibench.evaluate.look import pack as judged
 from t2ibench.evaluate.yolov8 import ALL, FLOOR
 from t2ibench.filter.measure import Measure, pack
 from t2ibench.filter.people import FLOOR as PERSON_FLOOR
@@ -29,14 +30,14 @@ from t2ibench.harness.make import Task, make
 from t2ibench.harness.stage import Stage
 from t2ibench.images import plan
 from t2ibench.pictures import encode_png, read_picture
-from t2ibench.records import Prompt, Sample
+from t2ibench.records import Prompt
 from t2ibench.tiny.scenes import CLASSES, draw_scene
 from t2ibench.weights import locate
 
 ROOT = Path(__file__).parents[2]
 SMALL = bool(os.environ.get("T2IBENCH_BENCH_SMALL"))
 ROUNDS = 1 if SMALL else 5
-DRAWN, TIMES = (32, 1) if SMALL else (160, 6)
+DRAWN, TIMES = (32, 1) if SMALL else (160, 4)
 """Scenes that are drawn, and files of each: a batch is never the whole of a round."""
 
 Side = Callable[[], int]
@@ -257,8 +258,8 @@ def test_evaluate(benchmark: Any, params: Any, stage: Callable[[str], Stage], fi
 
 @pytest.mark.parametrize("drawn", [False, True])
 def test_evaluate_with_masks(benchmark: Any, params: Any, stage: Callable[[str], Stage], files: list[Path],
-                             scenes: list[np.ndarray], drawn: bool, tmp_path: Path) -> None:
-    """Detection and segmentation, with and without the pictures that show them, over the forwards of both networks."""
+                             scenes: list[np.ndarray], drawn: bool) -> None:
+    """Detection and segmentation, with and without drawing and storing them, over both networks' forwards."""
     import torch
 
     judge, segment = (config.build(params.evaluate[name], f"evaluate.{name}", params) for name in ("yolov8", "segment"))
@@ -266,16 +267,11 @@ def test_evaluate_with_masks(benchmark: Any, params: Any, stage: Callable[[str],
     numbers = sorted(judge._names)
     detect = bare_boxes(judge.detector, {"conf_thres": FLOOR, "classes": numbers, "max_det": ALL})
     mask = bare_boxes(segment.segmenter, {"conf_thres": segment.confidence, "classes": numbers, "max_det": 1})
-    samples = [Sample(file_name=str(file), id=file.stem, class_name="cat", prompt="", prompt_id="", index=0, seed=0,
-                      engine="", fingerprint="", sha256="") for file in files]  # fmt: skip
 
-    def write(sample: Sample, found: Any) -> None:
-        for kind, payload in found.pictures.items():
-            (tmp_path / f"{kind}-{sample.id}.png").write_bytes(payload)
-
-    steps = Steps(lambda sample: read_picture(Path(sample.file_name)))
-    if drawn:
-        steps = Steps(steps.load, partial(draw, judge.classes), write)
+    def ours() -> int:
+        if not drawn:
+            return through(stage("evaluate"), look, files, Steps(read_picture))
+        return made(stage("evaluate"), look, pictures(files), opened, partial(judged, judge.classes), ".judged")
 
     def plain() -> int:
         with torch.inference_mode():
@@ -284,10 +280,9 @@ def test_evaluate_with_masks(benchmark: Any, params: Any, stage: Callable[[str],
                     network(batch)
         return len(files)
 
-    row = {"figure": "evaluate, boxes and masks" + (", overlays drawn" if drawn else ""),
+    row = {"figure": "evaluate, boxes and masks" + (", overlays drawn and stored" if drawn else ""),
            "note": "both bare forwards and NMS"}  # fmt: skip
-    side_by_side(benchmark, [row if drawn else row | {"goal": ">= 0.85"}],
-                 lambda: through(stage("evaluate"), look, samples, steps), plain)
+    side_by_side(benchmark, [row if drawn else row | {"goal": ">= 0.85"}], ours, plain)
 
 
 def test_deblur(benchmark: Any, params: Any, stage: Callable[[str], Stage], files: list[Path],
@@ -308,23 +303,3 @@ def test_deblur(benchmark: Any, params: Any, stage: Callable[[str], Stage], file
     row = {"figure": "deblur", "note": "the bare network", "goal": ">= 0.9"}
     side_by_side(benchmark, [row], lambda: made(stage("deblur"), engine, pictures(files)[:count], opened,
                                                 lambda one: (encode_png(one), {})), plain)
-
-
-def test_prompts(benchmark: Any, params: Any) -> None:
-    """Choosing captions, over reading their file."""
-    import json
-
-    engine = config.build(params.prompts["coco"], "prompts.coco", params)
-    path = ROOT / params.prompts["coco"]["captions"]
-    captions = len(json.loads(path.read_bytes())["annotations"])
-
-    def chosen() -> int:
-        engine(CLASSES, 0)
-        return captions
-
-    def plain() -> int:
-        json.loads(path.read_bytes())
-        return captions
-
-    row = {"figure": "prompts, from captions", "note": "reading the captions as JSON"}
-    side_by_side(benchmark, [row], chosen, plain)
