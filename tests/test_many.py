@@ -14,9 +14,8 @@ import yaml
 from sharded import ROOT, SOURCE, Study, settings, squares, write_corpus, write_table
 from study import environment, git
 
-from t2ibench.filter.measure import verify
 from t2ibench.harness.outs import link_all
-from t2ibench.pictures import read_picture, reading_order
+from t2ibench.pictures import read_picture, reading_order, verify
 from t2ibench.records import Sample, read_rows
 
 IMAGES = 20_000

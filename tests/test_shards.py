@@ -18,9 +18,8 @@ from review_server import Server
 from sharded import ALL, SOURCE, Study, scenes, settings, write_corpus, write_table
 
 from t2ibench.errors import MissingError
-from t2ibench.filter.measure import verify
 from t2ibench.harness.outs import PictureFolder, place, shard_count, write_shard
-from t2ibench.pictures import decode, encode_png, open_picture, read_bytes, read_picture, shard_of
+from t2ibench.pictures import decode, encode_png, open_picture, read_bytes, read_picture, shard_of, verify
 from t2ibench.records import Sample, digest, file_digest, prompt_id, read_rows
 
 IMAGES = 120
