@@ -7,14 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_pipeline import PLANNED, SMALL, SOURCE, repository, run, tree  # noqa: F401
+from study import SMALL, SOURCE, copy, run, tree
 
 from t2ibench.records import Prompt, read_json, read_rows
 
 pytestmark = pytest.mark.slow
 LINE = re.compile(r"^(\w+) (\S+): planned = (\d+), made = (\d+), reused = (\d+), failed = (\d+)$", re.MULTILINE)
-EACH = 2
-"""Images of a prompt."""
+PLANNED, EACH = 18, 2
+"""Images of the study, and of a prompt."""
+
+
+@pytest.fixture(scope="module")
+def repository(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy(finished, tmp_path_factory.mktemp("one more folder") / "t2ibench")
 
 
 def summaries(said: str) -> dict[str, tuple[int, ...]]:
@@ -39,9 +44,7 @@ def changed(file: Path, old: str, new: str) -> Iterator[None]:
         file.write_bytes(before)
 
 
-def test_an_edited_prompt_costs_its_own_images_in_every_stage_and_its_reversal_nothing(
-    repository: Path,  # noqa: F811
-) -> None:
+def test_an_edited_prompt_costs_its_own_images_in_every_stage_and_its_reversal_nothing(repository: Path) -> None:
     before = tree(repository)
     chosen = read_rows(repository / "data/prompts/coco/prompts.jsonl", Prompt)[0]
     captions = repository / "t2ibench/prompts/captions/hard-cases.json"
@@ -60,7 +63,7 @@ def test_an_edited_prompt_costs_its_own_images_in_every_stage_and_its_reversal_n
     assert tree(repository) == before
 
 
-def test_another_threshold_of_the_filter_makes_and_judges_nothing(repository: Path) -> None:  # noqa: F811
+def test_another_threshold_of_the_filter_makes_and_judges_nothing(repository: Path) -> None:
     with changed(repository / "params.yaml", "black_below: 0.02", "black_below: 0.35"):
         said = run(repository, "dvc", "repro", f"evaluate@{SOURCE}-base")
     kept = read_json(repository / f"results/filter/{SOURCE}.json")["funnel"][-1]["count"]
@@ -70,7 +73,7 @@ def test_another_threshold_of_the_filter_makes_and_judges_nothing(repository: Pa
     run(repository, "dvc", "repro")
 
 
-def test_another_detector_asks_the_detector_again_and_nobody_else(repository: Path) -> None:  # noqa: F811
+def test_another_detector_asks_the_detector_again_and_nobody_else(repository: Path) -> None:
     with changed(repository / "params.yaml", "yolov8:\n    _target_: t2ibench.evaluate.yolov8.Yolov8\n    "
                  "weights: tiny://yolo\n    confidence: 0.25", "yolov8:\n    _target_: t2ibench.evaluate.yolov8.Yolov8"
                  "\n    weights: tiny://yolo\n    confidence: 0.3"):
@@ -80,13 +83,13 @@ def test_another_detector_asks_the_detector_again_and_nobody_else(repository: Pa
     run(repository, "dvc", "repro")
 
 
-def test_another_report_writes_the_report(repository: Path) -> None:  # noqa: F811
+def test_another_report_writes_the_report(repository: Path) -> None:
     with changed(repository / "params.yaml", "grid_columns: 6", "grid_columns: 5"):
         assert ran(run(repository, "dvc", "repro")) == {"report", "track"}
     run(repository, "dvc", "repro")
 
 
-def test_another_class_makes_its_own_images_only(repository: Path) -> None:  # noqa: F811
+def test_another_class_makes_its_own_images_only(repository: Path) -> None:
     more = [one.replace("[cat,", "[cat,dog,") for one in SMALL]
     assert more != SMALL
     before = {path: sha for path, sha in tree(repository).items() if path.startswith("data/images/")}
@@ -100,7 +103,7 @@ def test_another_class_makes_its_own_images_only(repository: Path) -> None:  # n
     assert {path: sha for path, sha in tree(repository).items() if path.startswith("data/images/")} == before
 
 
-def test_results_count_what_was_planned_and_never_what_was_reused(repository: Path) -> None:  # noqa: F811
+def test_results_count_what_was_planned_and_never_what_was_reused(repository: Path) -> None:
     counted = read_json(repository / f"results/images/{SOURCE}.json")
     assert counted == {"planned": PLANNED, "done": PLANNED, "failed": 0, "reasons": {}}
     (row,) = read_json(repository / "results/compare.json")["completeness"]

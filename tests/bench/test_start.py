@@ -61,7 +61,7 @@ with torch.inference_mode():
 PLAIN = {
     "images": f"""
 from diffusers import AutoPipelineForText2Image, DPMSolverMultistepScheduler
-pipeline = AutoPipelineForText2Image.from_pretrained("{TINY}/sd", local_files_only=True)
+pipeline = AutoPipelineForText2Image.from_pretrained("{TINY}/sd", local_files_only=True, torch_dtype=torch.float32)
 pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
 pipeline.set_progress_bar_config(disable=True)
 pipeline(["a cat"] * 16, num_inference_steps=12, guidance_scale=2.0, height=64, width=64, output_type="np")
@@ -70,7 +70,7 @@ pipeline(["a cat"] * 16, num_inference_steps=12, guidance_scale=2.0, height=64, 
 import open_clip
 model, prepare = open_clip.create_model_from_pretrained("local-dir:{TINY}/clip")
 with torch.inference_mode():
-    model.eval().encode_image(torch.zeros(32, 3, *([model.visual.image_size[0]] * 2)), normalize=True)
+    model.eval().encode_image(torch.zeros(32, 3, 64, 64), normalize=True)
 """ + YOLO.format(kind="", task="detect"),
     "deblur": f"""
 from pathlib import Path
