@@ -12,9 +12,10 @@ data folder, results, test and page of the documentation.
     report     everything                                -> one self-contained HTML file, PNG figures
     track      results and timings                       -> MLflow runs
 
-Around them: `records` (what is on disk), `stats` (intervals), `errors`, `weights` and `hub` (where models come
-from), `harness` (what every stage shares), `plan` (what a run costs, and whether it can run here) and
-`tiny` (the bundled models and how they were made).
+Around them: `records` and `pictures` (what is on disk), `stats` (intervals), `errors`, `weights` and `hub` (where
+models come from), `paid` (what an API was asked, and what it cost), `harness` (what every stage shares), `tiny` (the
+bundled models and how they were made), and beside the runners `plan` (what a run costs, and whether it can run here),
+`cache` (what is stored, and making room) and `verify` (whether recorded images can be made again).
 """
 
 __version__ = "0.1.0"

@@ -12,6 +12,7 @@ yet: it is being written, or its writer was killed. The note's time of change is
 payload shares its own with the outs that it is linked into.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -74,8 +75,8 @@ class ItemCache:
     def put(self, fingerprint: str, payload: bytes, extra: dict[str, Any]) -> Item:
         """Stores an item: the payload first, its note last."""
         path, note = self._paths(fingerprint)
+        sha256 = hashlib.sha256(payload).hexdigest()
         write_bytes(path, payload)
-        sha256 = file_digest(path)
         write_bytes(note, canonical({"sha256": sha256, "kind": self.kind, "extra": extra}).encode())
         return Item(path, sha256, extra)
 

@@ -1,4 +1,4 @@
-"""A process of a Ray cluster that works on shards of a plan (cluster.py); without Ray it is an ordinary class."""
+"""A process of a Ray cluster that works on shards of a plan; without Ray it is an ordinary class."""
 
 import os
 from collections.abc import Sequence

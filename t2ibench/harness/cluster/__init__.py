@@ -27,7 +27,7 @@ from pydantic import Field
 
 from t2ibench.errors import ConfigError, MissingError, UserError
 from t2ibench.hardware import Hardware
-from t2ibench.harness.crew import Crew, Member
+from t2ibench.harness.cluster.crew import Crew, Member
 from t2ibench.harness.executor import THREADS, Engine, Progress, Steps, lower, nothing
 
 T = TypeVar("T")

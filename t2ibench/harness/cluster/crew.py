@@ -10,7 +10,7 @@ from typing import Any
 import t2ibench
 from t2ibench.errors import UserError
 from t2ibench.harness import environment, paths
-from t2ibench.harness.worker import Worker
+from t2ibench.harness.cluster.worker import Worker
 
 STARTS = 3
 """Workers that may die one after the other before one has started; then something is wrong with all of them."""
