@@ -19,6 +19,7 @@ import pytest
 import yaml
 from fake_results import filter_results, summarise
 
+from t2ibench.harness.completeness import completeness
 from t2ibench.records import (
     NONE,
     Decision,
@@ -120,6 +121,7 @@ def judged(folder: Path) -> None:
             write_bytes(there / one.file_name, picture)
         write_rows(there / "metadata.jsonl", samples)
     write_rows(folder / f"data/filter/{SOURCE}/decisions.jsonl", decisions)
+    write_json(folder / f"results/deblur/{SOURCE}/base.json", completeness(len(samples), len(samples)))
     write_json(folder / f"results/filter/{SOURCE}.json", filter_results(decisions, failed, CLASSES, ()))
     told = folder / f"data/evaluate/{SOURCE}/base"
     write_rows(told / "predictions.jsonl", seen)

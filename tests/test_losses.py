@@ -191,11 +191,11 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved_and_the_study_goes_on(re
     small = (*STAGE, "hardware.threads=1", "images.sd.steps=1")
     run(repository, *small)
     peak = next(line for line in (repository / "peak").read_text().splitlines() if line.startswith("VmPeak"))
-    room = int(peak.split()[1]) * 1024 + 2**28
+    room = int(peak.split()[1]) * 1024 + 2**30  # glibc gives little address space back after a batch that failed
     shutil.rmtree(repository / ".cache/items")
-    code, said = finish(repository, *small, "hardware.batch_size.images=256", under=["prlimit", f"--as={room}"])
+    code, said = finish(repository, *small, "hardware.batch_size.images=2048", under=["prlimit", f"--as={room}"])
     assert code == 0, said
-    assert "a batch of 256 does not fit the memory; going on with 128" in said
+    assert "a batch of 2048 does not fit the memory; going on with 1024" in said
     used = read_json(repository / f".cache/timings/cpu/images/{SOURCE}.json")["batch_size"]
     halved = tree(repository, [FOLDER])
     shutil.rmtree(repository / ".cache/items")

@@ -7,22 +7,23 @@ the runners do it, with the parameters that the lock was written with and with t
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from t2ibench.errors import ConfigError, MissingError, UserError
+from t2ibench.evaluate.look import Look
 from t2ibench.filter.measure import Measure
 from t2ibench.harness import config, paths
 from t2ibench.records import Failure, Sample, canonical, read_rows
 
 STAGES = ("images", "deblur")
 """Stages whose outs have rows that name items."""
-PARTS = ("clip", "quality", "duplicate", "people")
-"""What measures in the filter, as experiments/filter.py builds it."""
+
+E = TypeVar("E")
 
 
 @dataclass
@@ -45,7 +46,7 @@ def needed(params: config.Params) -> Needed:
     here = {Path("data", stage, cell) for stage, cell in cells}
     locked = set(_rowed(out["path"] for entry in entries.values() for out in entry.get("outs") or ()))
     found.unlocked = sorted(str(out.relative_to("data")) for out in here - locked)
-    measures = [*_measures(params, entries)]
+    measures, looks = _made(params, entries, "filter", _measure), _made(params, entries, "evaluate", _look)
     for out in sorted(locked):
         if not (out / "metadata.jsonl").is_file():
             if out in here:  # another study's cells stay in the lock, and need no checkout
@@ -54,6 +55,7 @@ def needed(params: config.Params) -> Needed:
         samples = read_rows(out / "metadata.jsonl", Sample, f"dvc checkout {out}")
         for one in samples:
             found.kinds.setdefault(one.fingerprint, "deblur" if "restored_from" in one.extra else "images")
+        found.kinds |= {look.key(one.sha256): "evaluate" for look in looks for one in samples}
         if out.parts[1] == "images":
             found.kinds |= {measure.key(one.sha256): "filter" for measure in measures for one in samples}
             found.failed |= {one.id for one in read_rows(out / "failures.jsonl", Failure, f"dvc checkout {out}")}
@@ -70,26 +72,35 @@ def _entries() -> dict[str, Any]:
     return dict((read or {}).get("stages") or {})
 
 
-def _measures(params: config.Params, entries: dict[str, Any]) -> list[Measure]:
-    """The filter's engines as params.yaml has them, and as each of its cells in the lock had them, each once."""
-    made = {canonical([params.filter, params.study.classes]): _measure(params)}
+def _made(params: config.Params, entries: dict[str, Any], stage: str, make: Callable[[config.Params], E]) -> list[E]:
+    """What `make` makes of params.yaml, and of the settings of each of the stage's cells in the lock, each once."""
+    found = {canonical([getattr(params, stage), params.study.classes]): make(params)}
     for name, entry in entries.items():
         then = (entry.get("params") or {}).get("params.yaml") or {}
-        if not name.startswith("filter@") or "filter" not in then:
+        if not name.startswith(f"{stage}@") or stage not in then:
             continue
         classes = then.get("study.classes", params.study.classes)
         study = params.study.model_copy(update={"classes": classes})
-        locked = params.model_copy(update={"filter": then["filter"], "study": study})
         try:
-            made[canonical([locked.filter, classes])] = _measure(locked)
+            found[canonical([then[stage], classes])] = make(
+                params.model_copy(update={stage: then[stage], "study": study}))
         except (TypeError, KeyError, ConfigError):
             continue  # settings of an earlier version, with which no stage of this one could run
-    return list(made.values())
+    return list(found.values())
 
 
 def _measure(params: config.Params) -> Measure:
-    found = Measure(*(config.build(params.filter[part], f"filter.{part}", params) for part in PARTS))
+    """As experiments/filter.py builds it."""
+    found = Measure(*(config.build(params.filter[part], f"filter.{part}", params)
+                      for part in ("clip", "quality", "duplicate", "people")))
     found.identity  # noqa: B018  raises where weights are missing
+    return found
+
+
+def _look(params: config.Params) -> Look:
+    """As experiments/evaluate.py builds it."""
+    found = Look(*(config.build(params.evaluate[part], f"evaluate.{part}", params) for part in ("yolov8", "segment")))
+    found.key("")  # raises where weights are missing
     return found
 
 

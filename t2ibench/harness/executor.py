@@ -10,6 +10,7 @@ A runner does not know where its batches run: `Stage.run` asks the executor that
 this process; `cluster.Ray` is as many as there are.
 """
 
+import ctypes
 import os
 import sys
 from collections import deque
@@ -172,6 +173,8 @@ def _halve(engine: Engine, smaller: Progress | None) -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()  # blocks of the larger size are of no use any more
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # of glibc, which keeps what was freed
+        trim(0)
 
 
 def lower(engine: Engine, size: int, smaller: Progress | None) -> None:
