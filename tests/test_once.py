@@ -64,7 +64,7 @@ def test_an_edited_prompt_costs_its_own_images_in_every_stage_and_its_reversal_n
 
 
 def test_another_threshold_of_the_filter_makes_and_judges_nothing(repository: Path) -> None:
-    with changed(repository / "params.yaml", "black_below: 0.02", "black_below: 0.35"):
+    with changed(repository / "params.yaml", "black_below: 0.02", "black_below: 0.6"):
         said = run(repository, "dvc", "repro", f"evaluate@{SOURCE}-base")
     kept = read_json(repository / f"results/filter/{SOURCE}.json")["funnel"][-1]["count"]
     assert ran(said) == {"filter", "deblur", "evaluate"}

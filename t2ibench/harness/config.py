@@ -11,7 +11,7 @@ import inspect
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
@@ -26,6 +26,7 @@ from t2ibench.records import CLASSES
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Count = Annotated[int, Field(ge=1)]
 Node = dict[str, Any]
+V = TypeVar("V")
 HARNESS_GIVES = ("hardware", "classes")
 """Constructor arguments that do not stand in an engine's yaml: the harness passes them."""
 
@@ -73,17 +74,20 @@ class Variant(Strict):
     deblur: str
 
 
-def _by_name(sources: dict[str, Source]) -> dict[str, Source]:
-    return dict(sorted(sources.items()))
+def _by_name(section: dict[str, V]) -> dict[str, V]:
+    return dict(sorted(section.items()))
 
 
 def _plain_first(variants: dict[str, Variant]) -> dict[str, Variant]:
     return dict(sorted(variants.items(), key=lambda item: (item[1].deblur != "none", item[0])))
 
 
+Engines = Annotated[dict[str, Node], AfterValidator(_by_name)]
+
+
 class Params(Strict):
-    """params.yaml as a whole. Sources and variants come in an order of their own: to DVC their order is no difference,
-    so it may be none in what a stage writes."""
+    """params.yaml as a whole. Sources, variants and engines come in an order of their own: to DVC their order is no
+    difference, so it may be none in what a stage writes."""
 
     study: Study
     models: Models
@@ -91,11 +95,11 @@ class Params(Strict):
     executor: Node
     sources: Annotated[dict[Slug, Source], Field(min_length=1), AfterValidator(_by_name)]
     variants: Annotated[dict[Slug, Variant], Field(min_length=1), AfterValidator(_plain_first)]
-    prompts: dict[str, Node]
-    images: dict[str, Node]
-    filter: dict[str, Node]
-    deblur: dict[str, Node]
-    evaluate: dict[str, Node]
+    prompts: Engines
+    images: Engines
+    filter: Engines
+    deblur: Engines
+    evaluate: Engines
     compare: Node
     report: Node
     track: Node
