@@ -13,9 +13,11 @@ data folder, results, test and page of the documentation.
     track      results and timings                       -> MLflow runs
 
 Around them: `records` and `pictures` (what is on disk), `stats` (intervals), `errors`, `weights` and `hub` (where
-models come from), `paid` (what an API was asked, and what it cost), `harness` (what every stage shares), `tiny` (the
-bundled models and how they were made), and beside the runners `plan` (what a run costs, and whether it can run here),
-`cache` (what is stored, and making room) and `verify` (whether recorded images can be made again).
+models come from), `hardware` (what they run on), `detector`, `segmenter` and `nms` (YOLOv8, which two stages ask),
+`keys` and `paid` (what an API was asked, and what it cost), `shown` (names for people), `harness` (what every stage
+shares), `tiny` (the bundled models and how they were made), and beside the runners `plan` (what a run costs, and
+whether it can run here), `cache` (what is stored, and making room) and `verify` (whether recorded images can be made
+again).
 """
 
 __version__ = "0.1.0"

@@ -1,7 +1,8 @@
 """evaluate: does a detector see the class that an image was made to show (IEIE 2026, sections 3.2.2 and 3.2.3)?
 
 Two engines look, each a batch function from images (uint8 HWC RGB): `yolov8.Yolov8` to one `Seen` an image, and
-`segment.Segment` to one `Masked`. `score` and `summary` count, `funnel.funnel` counts step by step: all are pure.
+`segment.Segment` to one `Masked`; `look.Look` asks both in one pass. `score` and `summary` count, `funnel.funnel`
+counts step by step: all are pure.
 """
 
 import math
@@ -57,7 +58,7 @@ def predictions(samples: Sequence[Sample], seen: Sequence[Seen]) -> list[Predict
 
 
 def score(predicted: Sequence[Prediction], classes: Sequence[str]) -> dict[str, Any]:
-    """Accuracies in [0, 1] and confusion counts: the document results/evaluate/<source>/<variant>.json.
+    """Accuracies in [0, 1] and confusion counts: the figures of results/evaluate/<source>/<variant>.json.
 
     `accuracy` is the mean of the classes' accuracies, as the paper averages its tables; classes without images have
     accuracy None and do not enter it. `accuracy_pooled` is the share of all images. `confusion` holds the counts above

@@ -98,7 +98,7 @@ def _decide(sample: Sample, found: Measurement, thresholds: Thresholds, repeated
 
 
 def funnel(planned: Mapping[str, int], decisions: Sequence[Decision]) -> dict[str, Any]:
-    """How many images each step left, overall and per class: the document results/filter/<source>.json.
+    """How many images each step left, overall and per class: the figures of results/filter/<source>.json.
 
     planned: {class: images that were to be made}; it names every class, in the order of the tables. decisions: one
     per image that was made. A rate over no images is None. Raises ValueError where more was made than planned.

@@ -63,7 +63,7 @@ class Count:
                           *(f"{count} {word}" for word, count in counts.items() if count)])
 
     def line(self, now: float) -> str:
-        """The line of a log: `16/400, 1.5 images/s, 16 done, 4 min left`."""
+        """The line of a log: `16/400, 1.5 images/s, 16 done, 40 s so far, 4 min left`."""
         left = self.left(now)
         time_left = f"{duration(left)} left" if left is not None else "time left not known before the second batch"
         spent = f"{duration(now - self.start)} so far"

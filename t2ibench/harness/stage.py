@@ -1,6 +1,6 @@
 """A stage of the pipeline as a process: its cell, its parameters, its lock, its clock, its completeness gate.
 
-A runner is `def run(stage: Stage) -> None` and `main("<word>", run)`; DVC starts it as
+A runner is `def run(stage: Stage) -> None` and `main("<word>", run, cells)`; DVC starts it as
 `python -m experiments.<word> <cell> [key=value ...]`.
 """
 

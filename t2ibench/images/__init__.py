@@ -1,4 +1,4 @@
-"""Stage `images`: prompts and an engine -> `data/images/<source>/`. This file is the contract.
+"""images: prompts and an engine -> `data/images/<source>/`. This file is the contract.
 
 An engine is a batch function: requests in, an answer for each out, in the same order. Item i of the answer depends
 on request i and the engine's `identity` only: neighbours, order, padding and edits of other prompts never change an

@@ -216,7 +216,7 @@ def _kept(name: str, source: _Source) -> list[str] | None:
 
 
 def _evaluate(params: config.Params, before: Cell, source: _Source, locked: Lock) -> Cell:
-    """The judge has no item cache: a cell is evaluated whole, or left alone where DVC finds nothing changed."""
+    """A cell counts as stored where DVC finds nothing changed, else as to be judged whole: judgements are not asked."""
     variant = before.name.split("/")[1]
     shown = source.images if params.variants[variant].deblur == "none" else before.images
     out = Path("results/evaluate", f"{before.name}.json")

@@ -4,9 +4,9 @@ Stages write files; this one publishes them, from one process, so a tracking ser
 A run is identified by its entry: the digest of the cell's stages in dvc.lock, of what is said about them, and of the
 hardware that timed them. Publishing the same entry again changes nothing.
 
-    collect(root, params, timings)    -> a CellRun per cell, read from results/, data/ and dvc.lock
-    mlflow.publish(runs, settings)    -> the MLflow runs, and the views that `make ui` opens
-    ui                                -> the MLflow UI on loopback, in the model-training view
+    collect(root, params, timings, tags)         -> a CellRun per cell, read from results/, data/ and dvc.lock
+    mlflow.publish(runs, experiment, uri, root)  -> the MLflow runs, and the views that `make ui` opens
+    ui                                           -> the MLflow UI on loopback, in the model-training view
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Makes a sample of a cell again, in batches of the profile's own shape, and compares it with the recorded files."""
+"""Makes a sample of a cell again, in batches of the engine's own shape, and compares it with the recorded files."""
 
 import hashlib
 import math
