@@ -3,6 +3,9 @@
 Everything else that is raised is a bug and keeps its traceback.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 EXIT_CODE = 2
@@ -48,3 +51,13 @@ class MissingError(UserError):
     def __init__(self, what: str, command: str) -> None:
         self.what, self.command = what, command
         super().__init__(f"{what}; this helps: {command}")
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Around a command: a user's error ends the process with EXIT_CODE and its sentence on stderr."""
+    try:
+        yield
+    except UserError as error:
+        print(f"t2ibench: {error}", file=sys.stderr)
+        sys.exit(EXIT_CODE)

@@ -15,7 +15,7 @@ from rich.filesize import decimal
 from t2ibench.cache import inventory, prune, table
 from t2ibench.cache.inventory import REPLIES, Stored
 from t2ibench.cache.needed import Needed, check_out, needed
-from t2ibench.errors import EXIT_CODE, ConfigError, UserError
+from t2ibench.errors import ConfigError, one_sentence
 from t2ibench.harness import config, paths
 
 
@@ -100,8 +100,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    try:
+    with one_sentence():
         main(sys.argv[1:])
-    except UserError as error:
-        print(f"t2ibench: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)

@@ -1,12 +1,11 @@
 """Prints results/compare.json beside the published tables: the last words of `make repro`."""
 
-import sys
 from pathlib import Path
 
 from rich.console import Console
 
 from t2ibench.compare import as_console
-from t2ibench.errors import EXIT_CODE, UserError
+from t2ibench.errors import one_sentence
 from t2ibench.records import read_json
 
 
@@ -22,8 +21,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with one_sentence():
         main()
-    except UserError as error:
-        print(f"t2ibench: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from t2ibench.errors import EXIT_CODE, ConfigError, UserError
+from t2ibench.errors import ConfigError, one_sentence
 from t2ibench.harness.config import load
 from t2ibench.records import write_bytes
 
@@ -34,8 +34,5 @@ def main(overrides: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with one_sentence():
         main(sys.argv[1:])
-    except UserError as error:
-        print(f"t2ibench: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)

@@ -23,7 +23,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from t2ibench.errors import EXIT_CODE, MissingError, UserError
+from t2ibench.errors import MissingError, one_sentence
 from t2ibench.hub import store
 from t2ibench.hub.catalogue import Entry, entries, entry, named
 
@@ -113,8 +113,5 @@ def _list(models: Sequence[Entry]) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with one_sentence():
         main(sys.argv[1:])
-    except UserError as error:
-        print(f"t2ibench: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)

@@ -10,13 +10,12 @@ the file's digest, so that pictures of an edited recording are new ones. It lies
 
 import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from t2ibench.errors import EXIT_CODE, MissingError, UserError
+from t2ibench.errors import MissingError, one_sentence
 from t2ibench.images.shelf import Entry, Shelf
 from t2ibench.records import Failure, Sample, canonical, file_digest, read_rows, write_bytes
 
@@ -117,15 +116,12 @@ def main() -> None:
     shows = commands.add_parser("show", help="print what a file holds")
     shows.add_argument("file", type=Path)
     options = parser.parse_args()
-    try:
+    with one_sentence():
         if options.command == "export":
             count = export(options.file, Path("data/images") / options.source)
             print(f"{options.file}: {count} answers; replay them with images.<engine>.recording={options.file}")
         else:
             print(json.dumps(_summary(Cassette(options.file)), sort_keys=True, indent=2))
-    except UserError as error:
-        print(f"t2ibench: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)
 
 
 def _summary(cassette: Cassette) -> dict[str, Any]:

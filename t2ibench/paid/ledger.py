@@ -20,7 +20,6 @@ import argparse
 import fcntl
 import json
 import os
-import sys
 import threading
 import uuid
 from collections import Counter
@@ -31,7 +30,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from t2ibench.errors import EXIT_CODE, MissingError, UserError
+from t2ibench.errors import MissingError, UserError, one_sentence
 from t2ibench.paid.answers import Billed
 from t2ibench.paid.prices import Usage
 from t2ibench.records import canonical
@@ -179,13 +178,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m t2ibench.paid.ledger", description="What a study has spent.")
     parser.add_argument("study", help="the name that images.openai.ledger and prompts.llm.ledger hold: the study's")
     path = path_of(parser.parse_args().study)
-    try:
+    with one_sentence():
         if not path.exists():
             raise MissingError(f"there is no ledger at {path}: nothing was asked of a live API", "ls .cache/ledger")
         print(json.dumps(Ledger(path, 0).summary(), sort_keys=True, indent=2))
-    except UserError as error:
-        print(f"t2ibench: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)
 
 
 if __name__ == "__main__":

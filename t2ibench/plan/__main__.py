@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from t2ibench.errors import EXIT_CODE, UserError
+from t2ibench.errors import EXIT_CODE, one_sentence
 from t2ibench.harness import config
 from t2ibench.plan import costs, counting, machine, speeds, table
 
@@ -51,11 +51,8 @@ def notes(params: config.Params, cells: Sequence[counting.Cell]) -> list[str]:
 
 
 if __name__ == "__main__":
-    try:
+    with one_sentence():
         troubles = main(sys.argv[1:])
-    except UserError as error:
-        print(f"t2ibench: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)
     for trouble in troubles:
         print(f"t2ibench: {trouble}", file=sys.stderr)
     sys.exit(EXIT_CODE if troubles else 0)

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from t2ibench.errors import EXIT_CODE, MissingError, UserError
+from t2ibench.errors import MissingError, one_sentence
 from t2ibench.records import read_json, write_bytes
 
 STAGES = ("prompts", "images", "filter", "deblur", "evaluate", "compare", "report", "track")
@@ -146,11 +146,8 @@ def main(arguments: Sequence[str]) -> None:
     """Writes the page and says where it is; ends the process with 2 for a user's mistake."""
     root = Path(os.environ.get("DVC_ROOT") or Path.cwd())
     folders = [Path(argument) for argument in arguments] or [root / ".cache" / "timings"]
-    try:
+    with one_sentence():
         write_bytes(OUT, build(read(folders)).encode())
-    except UserError as error:
-        print(f"t2ibench: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)
     print(f"The timings: {OUT}")
 
 

@@ -3,10 +3,9 @@
 import argparse
 import os
 import socket
-import sys
 from pathlib import Path
 
-from t2ibench.errors import EXIT_CODE, ConfigError, MissingError, UserError
+from t2ibench.errors import ConfigError, MissingError, one_sentence
 from t2ibench.track import store, view
 from t2ibench.track.server import LIGHT, serve
 
@@ -18,10 +17,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m t2ibench.track.ui", description="the MLflow UI on 127.0.0.1")
     parser.add_argument("--port", type=int, default=5000)
     try:
-        _open(parser.parse_args().port)
-    except UserError as error:
-        print(f"t2ibench: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)
+        with one_sentence():
+            _open(parser.parse_args().port)
     except KeyboardInterrupt:
         print("\nMLflow stopped", flush=True)
 

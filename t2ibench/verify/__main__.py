@@ -14,7 +14,7 @@ from dataclasses import asdict
 
 from rich.console import Console
 
-from t2ibench.errors import EXIT_CODE, ConfigError, UserError
+from t2ibench.errors import ConfigError, one_sentence
 from t2ibench.harness import config
 from t2ibench.harness.environment import quiet
 from t2ibench.verify import table
@@ -75,8 +75,5 @@ def _parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     quiet()
-    try:
+    with one_sentence():
         sys.exit(main(sys.argv[1:]))
-    except UserError as error:
-        print(f"t2ibench: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)

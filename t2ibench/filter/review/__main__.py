@@ -2,11 +2,10 @@
 
 import argparse
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
-from t2ibench.errors import EXIT_CODE, ConfigError, MissingError, UserError
+from t2ibench.errors import ConfigError, MissingError, one_sentence
 from t2ibench.filter.review.gallery import load
 from t2ibench.filter.review.notebook import Notebook
 
@@ -70,8 +69,5 @@ def _listen(port: int) -> socket.socket:
 
 
 if __name__ == "__main__":
-    try:
+    with one_sentence():
         main()
-    except UserError as error:
-        print(f"t2ibench: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)

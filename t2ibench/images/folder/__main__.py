@@ -8,12 +8,11 @@ takes what images.folder and study.classes of params.yaml hold, and prints {"dig
 
 import argparse
 import json
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from t2ibench.errors import EXIT_CODE, UserError
+from t2ibench.errors import one_sentence
 from t2ibench.images.folder import digest_of, hashed
 from t2ibench.images.folder.listing import list_folder
 from t2ibench.records import CLASSES
@@ -28,12 +27,9 @@ def main() -> None:
     parser.add_argument("--classes", nargs="+", default=CLASSES, metavar="CLASS", help="default: the ten")
     options = parser.parse_args()
     names = dict(name.split("=", 1) if "=" in name else (name, "") for name in options.name)
-    try:
+    with one_sentence():
         listing = list_folder(options.folder, options.table, options.classes, names)
         listing = replace(listing, entries=list(hashed(listing)))
-    except UserError as error:
-        print(f"t2ibench: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)
     print(json.dumps({
         "digest": digest_of(listing),
         "found": listing.found,
