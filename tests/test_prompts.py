@@ -248,7 +248,7 @@ def test_a_damaged_caption_file_is_named_with_what_it_lacks(tmp_path: Path, cont
     run = subprocess.run(
         [sys.executable, "-m", "t2ibench.prompts.coco", str(path)], cwd=ROOT, capture_output=True, text=True
     )
-    assert (run.returncode, run.stdout, run.stderr.strip()) == (2, "", str(caught.value))
+    assert (run.returncode, run.stdout, run.stderr.strip()) == (2, "", f"t2ibench: {caught.value}")
 
 
 def test_a_caption_without_text_is_a_row_with_a_reason(tmp_path: Path) -> None:

@@ -15,14 +15,13 @@ the captions that hold its letters ("cow" in "coward"), and ends with those that
 import argparse
 import hashlib
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from t2ibench.errors import EXIT_CODE, ConfigError, MissingError, UserError
+from t2ibench.errors import ConfigError, MissingError, one_sentence
 from t2ibench.prompts import PromptSet, check_classes
 from t2ibench.prompts.naming import RULES, judge, normal
 from t2ibench.records import CLASSES, Prompt
@@ -191,18 +190,11 @@ def main() -> None:
     parser.add_argument("captions", nargs="+", help="a file in COCO's caption format, or hub://coco-captions")
     parser.add_argument("--max-words", type=int, default=20, help="longer captions are rejected (default: 20)")
     options = parser.parse_args()
-    try:
+    with one_sentence():
         found = sort_captions(files(options.captions), options.max_words)
-    except UserError as error:
-        sys.exit(_complain(error))
     kept = {name: len(captions) for name, captions in found.kept.items()}
     told = {"read": found.read, "kept": kept, "rejected": found.rejected, "files": found.files, "steps": found.steps()}
     print(json.dumps(told, sort_keys=True, indent=2))
-
-
-def _complain(error: UserError) -> int:
-    print(error, file=sys.stderr)
-    return EXIT_CODE
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ in README.md hold figures that another run on this machine repeats; times are pr
 """
 
 import argparse
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from t2ibench.errors import EXIT_CODE, ConfigError, UserError
+from t2ibench.errors import ConfigError, one_sentence
 from t2ibench.harness import config, executor
 from t2ibench.pictures import read_picture
 from t2ibench.records import Sample, read_rows, write_bytes, write_json
@@ -232,7 +231,7 @@ def put_table(path: Path, rows: list[str]) -> None:
     write_bytes(path, f"{before}{BEGIN}\n{chr(10).join(rows)}\n{END}{after}".encode())
 
 
-def main() -> int:
+def main() -> None:
     """Measure and write; a user's error is one sentence and exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m t2ibench.tiny.card", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="fresh plain scenes; a multiple of 100")
@@ -240,13 +239,10 @@ def main() -> int:
     parser.add_argument("--batches", type=int, default=4, help="batches to time the sampling on")
     parser.add_argument("--out", type=Path, default=HERE, help="folder of card.json and README.md")
     given = parser.parse_args()
-    try:
+    with one_sentence():
         card = {"first_seeds": {"plain": FRESH, "surreal": SURREAL}, "scenes": on_scenes(given.count)}
         card["sources"] = on_images(given.images)
         taken = sampling_seconds(given.batches)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return EXIT_CODE
     rows = lines(card)
     write_json(given.out / "card.json", card)
     put_table(given.out / "README.md", rows)
@@ -255,8 +251,7 @@ def main() -> int:
     print("image on this machine now, with all its cores (goal: 0.15 s on two idle ones)")
     if not card["sources"]:
         print(f"{given.images} holds no generated images: run dvc repro first for the sources' figures")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

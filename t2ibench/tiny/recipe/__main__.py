@@ -12,7 +12,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
-from t2ibench.errors import EXIT_CODE, UserError
+from t2ibench.errors import one_sentence
 from t2ibench.tiny.recipe.common import Options
 
 # part: (module, function, default minutes)
@@ -65,17 +65,13 @@ def parse(arguments: list[str]) -> list[tuple[str, Options]]:
     ]
 
 
-def main() -> int:
+def main() -> None:
     """Run the parts; a user's error is one sentence and exit code 2."""
-    try:
+    with one_sentence():
         for part, options in parse(sys.argv[1:]):
             module, function, _ = PARTS[part]
             getattr(importlib.import_module(f"t2ibench.tiny.recipe.{module}"), function)(options)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return EXIT_CODE
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
