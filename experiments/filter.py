@@ -25,7 +25,7 @@ def run(stage: Stage) -> None:
     failures = read_rows(made / "failures.jsonl", Failure, remake)
     seen = reviews.read(Path("reviews", f"{stage.cell}.csv"), {sample.id for sample in samples})
     verify(made, samples, remake)
-    engine = measure.Measure(*(stage.build(name) for name in ("clip", "quality", "duplicate", "people")))
+    engine = measure.Measure(*(stage.build(name) for name in measure.PARTS))
     rows = _measured(stage, engine, made, samples, remake)
     decisions = judge.judge(samples, rows, _texts(stage, engine.clip), engine, stage.build("review")(seen))
     kept = [sample for sample, decision in zip(samples, decisions, strict=True) if decision.keep]

@@ -16,8 +16,9 @@ import yaml
 
 from t2ibench.errors import ConfigError, MissingError, UserError
 from t2ibench.evaluate.look import Look
-from t2ibench.filter.measure import Measure
+from t2ibench.filter.measure import PARTS, Measure
 from t2ibench.harness import config, paths
+from t2ibench.harness.stage import grid
 from t2ibench.records import Failure, Sample, canonical, read_rows
 
 STAGES = ("images", "deblur")
@@ -42,7 +43,7 @@ def needed(params: config.Params) -> Needed:
     MissingError for a table that is damaged."""
     found, entries = Needed(), _entries()
     cells = [("images", source) for source in params.sources]
-    cells += [("deblur", f"{source}/{variant}") for source in params.sources for variant in params.variants]
+    cells += [("deblur", cell) for cell in grid(params)]
     here = {Path("data", stage, cell) for stage, cell in cells}
     locked = set(_rowed(out["path"] for entry in entries.values() for out in entry.get("outs") or ()))
     found.unlocked = sorted(str(out.relative_to("data")) for out in here - locked)
@@ -91,8 +92,7 @@ def _made(params: config.Params, entries: dict[str, Any], stage: str, make: Call
 
 def _measure(params: config.Params) -> Measure:
     """As experiments/filter.py builds it."""
-    found = Measure(*(config.build(params.filter[part], f"filter.{part}", params)
-                      for part in ("clip", "quality", "duplicate", "people")))
+    found = Measure(*(config.build(params.filter[part], f"filter.{part}", params) for part in PARTS))
     found.identity  # noqa: B018  raises where weights are missing
     return found
 

@@ -15,6 +15,7 @@ from t2ibench.cache.inventory import LEFT, REPLIES, Stored
 from t2ibench.cache.needed import Needed
 from t2ibench.errors import ConfigError, UserError
 from t2ibench.harness import config, paths
+from t2ibench.harness.stage import grid
 from t2ibench.images.shelf import Shelf
 
 SECONDS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -76,9 +77,8 @@ def delete(chosen: Sequence[Stored]) -> None:
 def alone(params: config.Params) -> Iterator[None]:
     """Holds the lock of every stage's cell: of params.yaml, and of whatever has run here. Raises UserError where one
     is held, naming it."""
-    grid = [f"{source}/{variant}" for source in params.sources for variant in params.variants]
     cells = [(stage, cell) for stage in ("images", "filter") for cell in params.sources]
-    cells += [(stage, cell) for stage in ("deblur", "evaluate") for cell in grid]
+    cells += [(stage, cell) for stage in ("deblur", "evaluate") for cell in grid(params)]
     files = {paths.lock_file(stage, cell) for stage, cell in cells}
     with ExitStack() as held:
         for path in sorted(files | set((paths.cache() / "locks").glob("*.lock"))):

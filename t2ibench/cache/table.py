@@ -54,7 +54,7 @@ def last_runs(params: config.Params) -> dict[str, Counter[str]]:
     """{stage: {made, reused}} over the cells of params.yaml, from the clocks' readings; of several hardware values, a
     cell's newest. A damaged reading is left out: it decides nothing."""
     newest: dict[tuple[str, str], Any] = {}
-    files = [*(paths.cache() / "timings").rglob("*.json")]
+    files = [*paths.timings().rglob("*.json")]
     for path in sorted(files, key=lambda path: path.stat().st_mtime):
         try:
             row = read_json(path)

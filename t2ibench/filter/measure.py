@@ -21,6 +21,9 @@ from t2ibench.records import digest
 VERSION = 1
 """Part of every key: raise it when the fields of a measurement change."""
 
+PARTS = ("clip", "quality", "duplicate", "people")
+"""The engines that measure, as `Measure` takes them."""
+
 Row = NDArray[np.void]
 """One measurement, a record without dimensions; stacked, [N]. Its fields: `layout`."""
 

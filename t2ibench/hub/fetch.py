@@ -16,15 +16,13 @@ from t2ibench.hub.archive import unpack
 from t2ibench.hub.catalogue import Entry
 from t2ibench.hub.download import Moved, download, part_of, wrong
 from t2ibench.hub.sources import Offer, Trouble, offer
+from t2ibench.hub.store import FETCH
 from t2ibench.records import file_digest
 
 Started = Callable[[Entry, Offer, int], Moved]
 """Told what comes from where and how many bytes are here already; returns what is told of every further byte."""
 
-AGAIN = "make fetch"
 MIRROR = "make fetch (again later, or with HF_ENDPOINT=… or T2IBENCH_CATALOGUE=… naming a mirror)"
-
-
 
 
 def fetch(entries: Sequence[Entry], started: Started) -> list[store.Fetched]:
@@ -103,7 +101,7 @@ def _room(entry: Entry, needed: int) -> None:
     free = shutil.disk_usage(store.root()).free
     if needed > free:
         what = f"{entry.title()} needs {needed / 1e9:.1f} GB more, and {store.root()} has {free / 1e9:.1f} GB free"
-        raise MissingError(what, f"make room, then {AGAIN}")
+        raise MissingError(what, f"make room, then {FETCH}")
 
 
 def _sentence(entry: Entry, troubles: Sequence[Trouble]) -> MissingError:
@@ -111,10 +109,10 @@ def _sentence(entry: Entry, troubles: Sequence[Trouble]) -> MissingError:
     said = "; ".join(str(trouble) for trouble in troubles)
     if any(trouble.licence for trouble in troubles):
         what = f"{entry.title()} is under the {entry.licence}, which has to be accepted on the model's page: {said}"
-        return MissingError(what, f"accept it there, then hf auth login (or export HF_TOKEN=…), then {AGAIN}")
+        return MissingError(what, f"accept it there, then hf auth login (or export HF_TOKEN=…), then {FETCH}")
     if all(trouble.network for trouble in troubles):
         what = f"{entry.title()} is not here and the network cannot be reached: {said}"
-        return MissingError(what, f"{AGAIN}, with a network and without HF_HUB_OFFLINE; it continues where it stopped")
+        return MissingError(what, f"{FETCH}, with a network and without HF_HUB_OFFLINE; it continues where it stopped")
     return MissingError(f"{entry.title()} cannot be had: {said}", MIRROR)
 
 
@@ -126,5 +124,5 @@ def _alone() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise MissingError("another fetch is running in this repository", f"wait for it, then {AGAIN}") from None
+            raise MissingError("another fetch is running in this repository", f"wait for it, then {FETCH}") from None
         yield

@@ -6,7 +6,6 @@ can only be reproduced from archived images or recordings; the stand-in proves t
 The client's own retries are off: `paid.answers` says which answers allow another request, `asking` makes them.
 """
 
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -31,9 +30,7 @@ from t2ibench.images.shelf import Shelf
 from t2ibench.paid.answers import Arrived
 from t2ibench.paid.ledger import Ledger, path_of
 from t2ibench.paid.prices import Prices
-from t2ibench.paid.wire import api_key, bare, post
-
-OPENAI = "https://api.openai.com/v1"
+from t2ibench.paid.wire import address, api_key, bare, post
 
 
 class OpenAIImages:
@@ -154,7 +151,7 @@ class OpenAIImages:
             "size": self.size,
             "quality": self.quality,
             "send_seed": self.send_seed,
-            "served_by": standin.identity if standin else bare(self._url(), "OPENAI_BASE_URL"),
+            "served_by": standin.identity if standin else bare(address(self.base_url), "OPENAI_BASE_URL"),
         }
 
     def __enter__(self) -> Self:
@@ -203,8 +200,9 @@ class OpenAIImages:
             self._server = opening.enter_context(self._serve(self._standin))
             url, key = self._server.base_url, "loopback"
         else:
-            bare(self._url(), "OPENAI_BASE_URL")
-            url, key = self._url(), api_key()
+            url = address(self.base_url)
+            bare(url, "OPENAI_BASE_URL")
+            key = api_key()
         # a proxy of the environment must not see what stays on this machine
         http = opening.enter_context(DefaultHttpxClient(trust_env=self._standin is None))
         client = OpenAI(api_key=key, base_url=url, max_retries=0, timeout=self.timeout_seconds, http_client=http)
@@ -250,9 +248,6 @@ class OpenAIImages:
     def _extra(self) -> dict[str, Any]:
         """What is added to every image's row beside what the server says."""
         return {"stand_in_for": self.stands_for} if self.stands_for else {}
-
-    def _url(self) -> str:
-        return self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
 
     def _serve(self, standin: StableDiffusion) -> Any:
         """The loopback server, not started; the stand-in's model is loaded, so that a missing one stops the run."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +10,8 @@ from urllib.parse import urlsplit
 from t2ibench.errors import ConfigError
 from t2ibench.keys import KEY, secret_key
 from t2ibench.paid.answers import KEPT_HEADERS, Arrived
+
+OPENAI = "https://api.openai.com/v1"
 
 
 def post(call: Callable[[], Any], key: str) -> Arrived:
@@ -73,6 +76,11 @@ def _scrubbed(value: Any, key: str) -> Any:
     if isinstance(value, list):
         return [_scrubbed(one, key) for one in value]
     return value.replace(key, "[key]") if isinstance(value, str) else value
+
+
+def address(base_url: str | None) -> str:
+    """Where requests go: to the setting's server, else to OPENAI_BASE_URL's, else to OpenAI's own."""
+    return base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
 
 
 def bare(url: str, key: str) -> str:

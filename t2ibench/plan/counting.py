@@ -12,7 +12,7 @@ from pathlib import Path
 
 from t2ibench import deblur
 from t2ibench.errors import UserError
-from t2ibench.filter.measure import Measure
+from t2ibench.filter.measure import PARTS, Measure
 from t2ibench.harness import config
 from t2ibench.images import Planned, fingerprint, plan
 from t2ibench.images.asking import settled
@@ -74,7 +74,7 @@ def count(params: config.Params) -> list[Cell]:
     known = {name: _source(params, name, store) for name in params.sources}
     kinds = dict.fromkeys(source.prompts for source in params.sources.values())
     cells = [cell for kind in kinds if (cell := _questions(params, kind))]
-    cells += [_images(params, name, source, store) for name, source in known.items()]
+    cells += [_images(params, name, source) for name, source in known.items()]
     cells += [_filter(params, name, source, store) for name, source in known.items()]
     deblurs = [_deblur(params, name, source, variant, store)
                for name, source in known.items() for variant in params.variants]
@@ -144,7 +144,7 @@ def _source(params: config.Params, name: str, store: Store) -> _Source:
     return found
 
 
-def _images(params: config.Params, name: str, source: _Source, store: Store) -> Cell:
+def _images(params: config.Params, name: str, source: _Source) -> Cell:
     made = sum(key in source.known for key in source.prints or ())
     node = params.images[params.sources[name].images]
     requests = 0
@@ -174,9 +174,7 @@ def _answered(node: config.Node, key: str) -> bool:
 
 def _filter(params: config.Params, name: str, source: _Source, store: Store) -> Cell:
     try:
-        parts = [config.build(params.filter[part], f"filter.{part}", params)
-                 for part in ("clip", "quality", "duplicate", "people")]
-        measure = Measure(*parts)
+        measure = Measure(*(config.build(params.filter[part], f"filter.{part}", params) for part in PARTS))
         measure.identity  # noqa: B018  raises where weights are missing, pictures or none
         measured = {key for key, sha256 in source.known.items() if store.has(measure.key(sha256), ".npy")}
     except UserError as error:

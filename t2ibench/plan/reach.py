@@ -4,9 +4,8 @@ import os
 from collections.abc import Iterator
 
 from t2ibench.errors import MissingError
-from t2ibench.images.openai import OPENAI
 from t2ibench.keys import KEY
-from t2ibench.paid.wire import api_key
+from t2ibench.paid.wire import address, api_key
 from t2ibench.plan import costs, machine
 from t2ibench.plan.checks import Finding, State, Study
 
@@ -35,12 +34,12 @@ def keys(study: Study) -> Iterator[Finding]:
 
 def _apis(study: Study) -> list[tuple[str, str]]:
     """(section, address) of every API that still has to be asked."""
-    params, default = study.params, os.environ.get("OPENAI_BASE_URL") or OPENAI
+    params = study.params
     waiting = {params.sources[cell.name].images for cell in study.cells if cell.requests and cell.stage == "images"}
-    found = [(f"images.{name}", params.images[name].get("base_url") or default) for name in sorted(waiting)]
-    found += [(f"prompts.{cell.name}", params.prompts[cell.name].get("base_url") or default) for cell in study.cells
+    found = [(f"images.{name}", params.images[name]) for name in sorted(waiting)]
+    found += [(f"prompts.{cell.name}", params.prompts[cell.name]) for cell in study.cells
               if cell.requests and cell.stage == "prompts"]
-    return found
+    return [(section, address(node.get("base_url"))) for section, node in found]
 
 
 def addresses(study: Study) -> Iterator[Finding]:

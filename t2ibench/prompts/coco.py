@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from t2ibench.errors import ConfigError, MissingError, one_sentence
+from t2ibench.hub import SCHEME
 from t2ibench.prompts import PromptSet, check_classes
 from t2ibench.prompts.naming import RULES, judge, normal
 from t2ibench.records import CLASSES, Prompt
@@ -35,7 +36,6 @@ COCO_RULES = RULES | {
 ANOTHER = "kept-for-another-class"
 """The last step of a class: captions with its letters that name another class ("a cowboy on a horse")."""
 HELP = "set prompts.coco.captions to a caption file of COCO, or git checkout -- t2ibench/prompts/captions"
-HUB = "hub://"
 
 Named = Path | str
 """A caption file, or the caption files of a `hub://` name."""
@@ -116,7 +116,7 @@ def files(captions: Sequence[Named]) -> list[Path]:
     """The caption files of what was named. Raises MissingError where `make fetch` has not brought a `hub://` name."""
     found: list[Path] = []
     for one in captions:
-        if str(one).startswith(HUB):
+        if str(one).startswith(SCHEME):
             from t2ibench.weights import locate  # reads the catalogue, which plain files do not need
 
             place = locate(str(one)).path

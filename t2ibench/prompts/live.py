@@ -18,11 +18,10 @@ from t2ibench.keys import KEY, secret_key
 from t2ibench.paid.answers import PAID_TRIES, Again, Arrived, Never, Stop, clean, once, unread
 from t2ibench.paid.ledger import Ledger, path_of
 from t2ibench.paid.prices import Prices, Usage, reported, usage
-from t2ibench.paid.wire import bare, post
+from t2ibench.paid.wire import address, bare, post
 from t2ibench.prompts.replies import Recording
 from t2ibench.records import digest, write_json
 
-OPENAI = "https://api.openai.com/v1"
 SWITCH = "prompts.llm.repeat_lost"
 OVERHEAD = 64
 """Tokens that a server may add to a request beside its text: the marks around messages and the schema."""
@@ -55,7 +54,7 @@ class Live:
     """Asks a server. base_url: null for OPENAI_BASE_URL or OpenAI; save: the recording that replies are added to."""
 
     def __init__(self, base_url: str | None, save: Path, terms: Terms) -> None:
-        self.url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
+        self.url = address(base_url)
         self.server = bare(self.url, "prompts.llm.base_url")
         self.where = urlsplit(self.server).hostname or "the server"
         self.save = Path(os.environ.get("DVC_ROOT") or ".") / save
