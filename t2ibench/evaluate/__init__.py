@@ -8,7 +8,7 @@ counts step by step: all are pure.
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -44,15 +44,7 @@ class Masked:
 def predictions(samples: Sequence[Sample], seen: Sequence[Seen]) -> list[Prediction]:
     """The rows of predictions.jsonl, in the order of the samples. Raises ValueError where the lengths differ."""
     return [
-        Prediction(
-            id=sample.id,
-            class_name=sample.class_name,
-            predicted=one.predicted,
-            confidence=one.confidence,
-            box=one.box,
-            runner_up=one.runner_up,
-            runner_up_confidence=one.runner_up_confidence,
-        )
+        Prediction(id=sample.id, class_name=sample.class_name, **asdict(one))
         for sample, one in zip(samples, seen, strict=True)
     ]
 

@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from t2ibench.errors import ConfigError, ConfigErrors, MissingError, UserError
+from t2ibench.errors import ConfigError, ConfigErrors, MissingError
 from t2ibench.hardware import Hardware
 from t2ibench.records import CLASSES
 
@@ -244,6 +244,3 @@ def _names(known: Any, wrong: str) -> str:
     near = difflib.get_close_matches(wrong, list(known), n=1)
     rest = ", ".join(str(name) for name in known) or "nothing here"
     return f"one of {rest}" + (f" (did you mean {near[0]}?)" if near else "")
-
-
-__all__ = ["Params", "UserError", "build", "check", "load"]

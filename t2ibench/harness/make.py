@@ -12,9 +12,6 @@ from t2ibench.harness.progress import Bar
 from t2ibench.harness.stage import Stage
 from t2ibench.records import Failure
 
-Packed = tuple[bytes, dict[str, Any]]
-"""The payload of an item, and what its maker says of it."""
-
 
 @dataclass(frozen=True)
 class Task:
@@ -31,8 +28,9 @@ def make(stage: Stage, tasks: Sequence[Task], engine: Engine, load: Callable[[Ta
     """Makes every task that is not stored yet, tasks of one fingerprint once.
 
     Returns the items by id, and a failure for each that was refused. load, pack: run in threads beside the engine;
-    pack turns an engine's result into Packed, or into something with a `reason` and `attempts`. An engine that has to
-    stop may raise an error that carries `finished`, {input: result}: those are stored before it goes on.
+    pack turns an engine's result into (an item's payload, what its maker says of it), or into something with a `reason`
+    and `attempts`. An engine that has to stop may raise an error that carries `finished`, {input: result}: those are
+    stored before it goes on.
     """
     cache = ItemCache(paths.cache() / "items", suffix, stage.name)
     steps = Steps(load, partial(_pack, pack), partial(_store, cache))

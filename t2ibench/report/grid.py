@@ -12,6 +12,8 @@ from t2ibench.report.inputs import Cell, ReportInputs
 TILE = 128
 """The smallest side of a tile in pixels: 64 x 64 pictures are shown at twice their size."""
 GAP, LABEL, MARGIN, HEAD = 4, 92, 16, 40
+FAILURES_A_ROW = 6
+"""Images beside each other on the sheet of failures."""
 PAPER, INK, MUTED, EMPTY = (255, 255, 255), (29, 39, 51), (107, 119, 133), (240, 242, 245)
 WRONG = (179, 38, 30)
 
@@ -59,7 +61,7 @@ def sample_grid(cell: Cell, classes: Sequence[str], columns: int, masks: bool = 
     return sheet
 
 
-def failure_sheet(cell: Cell, classes: Sequence[str], limit: int, columns: int = 6) -> Image.Image:
+def failure_sheet(cell: Cell, classes: Sequence[str], limit: int) -> Image.Image:
     """One RGB picture: the first `limit` misclassified images with intended class, predicted class and confidence.
 
     Raises MissingError where an image is absent or damaged.
@@ -67,13 +69,13 @@ def failure_sheet(cell: Cell, classes: Sequence[str], limit: int, columns: int =
     wrong = cell.misclassified(classes)
     shown = wrong[:limit]
     step, line = TILE + 3 * GAP, 40
-    rows = -(-len(shown) // columns)
-    sheet = Image.new("RGB", (MARGIN * 2 + columns * step, MARGIN * 2 + HEAD + rows * (step + line)), PAPER)
+    rows = -(-len(shown) // FAILURES_A_ROW)
+    sheet = Image.new("RGB", (MARGIN * 2 + FAILURES_A_ROW * step, MARGIN * 2 + HEAD + rows * (step + line)), PAPER)
     pen = ImageDraw.Draw(sheet)
     title = f"{cell.shown}: {len(wrong)} of {len(cell.samples)} misclassified"
     pen.text((MARGIN, MARGIN), title, INK, font=ImageFont.load_default(20))
     for number, sample in enumerate(shown):
-        left, top = MARGIN + number % columns * step, MARGIN + HEAD + number // columns * (step + line)
+        left, top = MARGIN + number % FAILURES_A_ROW * step, MARGIN + HEAD + number // FAILURES_A_ROW * (step + line)
         sheet.paste(_tile(_place(cell, sample, False)), (left, top))
         prediction = cell.predictions[sample.id]
         sure = f" {prediction.confidence:.2f}" if prediction.predicted != NONE else ""

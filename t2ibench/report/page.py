@@ -21,13 +21,16 @@ from t2ibench.report.strips import Strips
 TEMPLATES = Path(__file__).parent / "templates"
 MEGABYTE = 1_000_000
 
+Chart = tuple[str, Figure, str]
+"""A file's name, the figure, and what it says in words."""
 
-def draw(inputs: ReportInputs) -> dict[str, list["Chart"]]:
+
+def draw(inputs: ReportInputs) -> dict[str, list[Chart]]:
     """The charts that are both in the page and PNG files, drawn once: {kind: charts}."""
     return {"funnels": list(_funnels(inputs)), "confusions": list(_confusions(inputs))}
 
 
-def build(inputs: ReportInputs, plots: Mapping[str, Sequence["Chart"]] | None = None) -> str:
+def build(inputs: ReportInputs, plots: Mapping[str, Sequence[Chart]] | None = None) -> str:
     """The whole report as one HTML document without an outside reference; equal inputs give equal text.
 
     plots: what `draw` gave, where it was called before.
@@ -55,7 +58,7 @@ def build(inputs: ReportInputs, plots: Mapping[str, Sequence["Chart"]] | None = 
     return text.replace('"@pictures@"', uris, 1)
 
 
-def figures(inputs: ReportInputs, plots: Mapping[str, Sequence["Chart"]] | None = None) -> dict[str, bytes]:
+def figures(inputs: ReportInputs, plots: Mapping[str, Sequence[Chart]] | None = None) -> dict[str, bytes]:
     """Every chart and sheet of the report as PNG bytes, by name, without the ending; plots: as in `build`."""
     plots = plots or draw(inputs)
     drawn = {name: style.png(figure) for some in (*plots.values(), _accuracies(inputs)) for name, figure, _ in some}
@@ -126,10 +129,6 @@ def _galleries(inputs: ReportInputs, lineage: Lineage) -> dict[str, Any]:
 
 def _marked(strips: Strips) -> dict[str, Any]:
     return {"name": strips.name, "drawing": Markup(strips.drawing)}
-
-
-Chart = tuple[str, Figure, str]
-"""A file's name, the figure, and what it says in words."""
 
 
 def _funnels(inputs: ReportInputs) -> Iterator[Chart]:

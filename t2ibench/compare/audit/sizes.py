@@ -21,7 +21,7 @@ from t2ibench.compare.printed import Published, PublishedCell
 Entry = dict[str, Any]
 
 
-def audit_samples(published: Published, n_max: int = N_MAX) -> list[Entry]:
+def audit_samples(published: Published) -> list[Entry]:
     """The n that the printed digits allow: per column with each of its rows, then per two columns of one source.
 
     `holds` is None unless the paper prints an n, for it claims nothing else. Averages have no n, nor has a metric that
@@ -29,11 +29,11 @@ def audit_samples(published: Published, n_max: int = N_MAX) -> list[Entry]:
     """
     columns = [rows for column in published.columns() if (rows := proportions(column))]
     pairs = [(a, b) for a, b in combinations(columns, 2) if a[0].source and a[0].source == b[0].source]
-    return [_column(rows, n_max) for rows in columns] + [_pair(first, second, n_max) for first, second in pairs]
+    return [_column(rows) for rows in columns] + [_pair(first, second) for first, second in pairs]
 
 
-def _column(rows: Sequence[PublishedCell], n_max: int) -> Entry:
-    fits = [fitting(cell.printed, cell.unit, n_max) for cell in rows]
+def _column(rows: Sequence[PublishedCell]) -> Entry:
+    fits = [fitting(cell.printed, cell.unit) for cell in rows]
     shared = common(fits)
     smallest = next(iter(shared), None)
     at_all = smallest_n(rows, largest_needed(rows))
@@ -44,7 +44,7 @@ def _column(rows: Sequence[PublishedCell], n_max: int) -> Entry:
     ]  # fmt: skip
     n = rows[0].n
     holds = None if n is None else bool(shared_rules(rows, n))
-    text = _what_fits(details, smallest, at_all, n_max)
+    text = _what_fits(details, smallest, at_all)
     if n is not None:
         text += f"; the n = {n} that is printed {'does' if holds else 'does not'}"
     return {
@@ -54,7 +54,7 @@ def _column(rows: Sequence[PublishedCell], n_max: int) -> Entry:
         "column": rows[0].column,
         "holds": holds,
         "published_n": n,
-        "n_max": n_max,
+        "n_max": N_MAX,
         "smallest_n": smallest,
         "smallest_n_at_all": at_all,
         "ways": list(shared[smallest]) if smallest else [],
@@ -64,42 +64,42 @@ def _column(rows: Sequence[PublishedCell], n_max: int) -> Entry:
     }
 
 
-def _what_fits(rows: Sequence[Entry], smallest: int | None, at_all: int | None, n_max: int) -> str:
+def _what_fits(rows: Sequence[Entry], smallest: int | None, at_all: int | None) -> str:
     if smallest is not None:
         return f"The smallest n that gives the {len(rows)} printed rows is {smallest}"
     large = [f"{row['row']} prints {row['printed']}, which takes {row['smallest_n']} at least" for row in rows
              if not row["ns"]]  # fmt: skip
     why = ", ".join(large) or "so n differs between them, or is larger"
-    return f"No n up to {n_max} gives the {len(rows)} printed rows, one of {at_all} would; {why}"
+    return f"No n up to {N_MAX} gives the {len(rows)} printed rows, one of {at_all} would; {why}"
 
 
-def _pair(first: Sequence[PublishedCell], second: Sequence[PublishedCell], n_max: int) -> Entry:
+def _pair(first: Sequence[PublishedCell], second: Sequence[PublishedCell]) -> Entry:
     others = {cell.row: cell for cell in second}
-    rows = [_pair_row(cell, others[cell.row], n_max) for cell in first if cell.row in others]
+    rows = [_pair_row(cell, others[cell.row]) for cell in first if cell.row in others]
     odd = [
         f"{row['row']}'s {row['printed'][0]} and {row['printed'][1]} would need {row['smallest_n']} images if written "
         f"alike, but {_written_apart(row)}"
         for row in rows
         if row["written_apart"]
     ]
-    said = "; ".join(odd) if odd else f"each of the {len(rows)} rows allows one n up to {n_max} for both"
+    said = "; ".join(odd) if odd else f"each of the {len(rows)} rows allows one n up to {N_MAX} for both"
     return {
         "kind": "sample size",
         "where": f"{first[0].where}, and {second[0].where}",
         "holds": None,
-        "n_max": n_max,
+        "n_max": N_MAX,
         "rows": rows,
         "text": f"The same images stand behind both columns: {said}.",
     }
 
 
-def _pair_row(first: PublishedCell, second: PublishedCell, n_max: int) -> Entry:
-    """The smallest n for both cells written by one rule; where that is above n_max, what it takes by two rules."""
+def _pair_row(first: PublishedCell, second: PublishedCell) -> Entry:
+    """The smallest n for both cells written by one rule; where that is above N_MAX, what it takes by two rules."""
     cells = (first, second)
-    smallest, apart = smallest_n(cells, n_max), None
+    smallest, apart = smallest_n(cells), None
     if smallest is None:
         smallest = smallest_n(cells, largest_needed(cells))
-        fits = ((n, [counts(cell.printed, cell.unit, n) for cell in cells]) for n in range(1, n_max + 1))
+        fits = ((n, [counts(cell.printed, cell.unit, n) for cell in cells]) for n in range(1, N_MAX + 1))
         apart = next(({"n": n, "counts": ks} for n, ks in fits if all(ks)), None)
     printed = [cell.printed for cell in cells]
     return {"row": first.row, "printed": printed, "smallest_n": smallest, "written_apart": apart}
