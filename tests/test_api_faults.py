@@ -15,10 +15,11 @@ import pytest
 from test_server import KEY, REQUEST, SETTINGS, draw, picture, reply, serve
 
 from t2ibench.errors import ConfigError, UserError
-from t2ibench.images import Made, Refused, Request, Stopped, encode_png
+from t2ibench.images import Made, Refused, Request, Stopped
 from t2ibench.images.openai import OpenAIImages
 from t2ibench.images.shelf import Shelf
 from t2ibench.paid.ledger import Ledger, path_of
+from t2ibench.pictures import encode_png
 from t2ibench.tiny.server import Answer, LoopbackServer, refusal
 
 PRICE = 0.25

@@ -30,7 +30,7 @@ from t2ibench.compare import (
 )
 from t2ibench.compare.assumed import assumed_ns
 from t2ibench.compare.pairs import pairs
-from t2ibench.compare.published import NOTHING
+from t2ibench.compare.printed import NOTHING
 from t2ibench.compare.verdicts import Evidence, decide
 from t2ibench.errors import ConfigError, MissingError
 from t2ibench.records import CLASSES, Prediction, Sample, read_json, write_json, write_rows

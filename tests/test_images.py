@@ -14,9 +14,10 @@ import pytest
 from t2ibench import weights
 from t2ibench.errors import ConfigError, MissingError
 from t2ibench.hardware import Hardware
-from t2ibench.images import Made, Refused, Request, encode_png, fingerprint, plan
+from t2ibench.images import Made, Refused, Request, fingerprint, plan
 from t2ibench.images.openai import OpenAIImages
 from t2ibench.images.sd import StableDiffusion
+from t2ibench.pictures import encode_png
 from t2ibench.records import Prompt
 
 CPU = Hardware(name="test", device="cpu", dtype="float32", threads=1, batch_size={"images": 4})

@@ -20,13 +20,14 @@ import yaml
 from test_server import KEY, REQUEST, SETTINGS, draw, picture, reply, serve
 
 from t2ibench.errors import ConfigError, MissingError, UserError
-from t2ibench.images import Made, Refused, Request, Stopped, encode_png
+from t2ibench.images import Made, Refused, Request, Stopped
 from t2ibench.images.openai import OpenAIImages
 from t2ibench.images.pace import Clock, Pace
 from t2ibench.images.recordings import Cassette
 from t2ibench.images.retired import LIST, check_served, retirements
 from t2ibench.images.shelf import Shelf
 from t2ibench.paid.ledger import Ledger, path_of
+from t2ibench.pictures import encode_png
 from t2ibench.records import Prompt, Sample, file_digest, write_rows
 from t2ibench.tiny.server import Answer, LoopbackServer, refusal
 

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from t2ibench.compare import AVERAGE, load_published
-from t2ibench.compare.published import TABLES, PublishedCell, parse
+from t2ibench.compare.printed import PublishedCell
+from t2ibench.compare.published import TABLES, parse
 from t2ibench.errors import ConfigError
 from t2ibench.records import CLASSES
 

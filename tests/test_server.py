@@ -19,8 +19,9 @@ from PIL import Image
 
 from t2ibench.errors import ConfigError, MissingError, UserError
 from t2ibench.hardware import Hardware
-from t2ibench.images import Made, Refused, Request, Stopped, encode_png
+from t2ibench.images import Made, Refused, Request, Stopped
 from t2ibench.images.openai import OpenAIImages
+from t2ibench.pictures import encode_png
 from t2ibench.tiny.server import Answer, LoopbackServer, refusal
 
 KEY = "sk-test-0123456789"

@@ -24,7 +24,8 @@ from t2ibench.compare.console import as_console
 from t2ibench.compare.join import compare
 from t2ibench.compare.markdown import as_markdown
 from t2ibench.compare.plots import accuracy_csv, funnel_csv, metrics
-from t2ibench.compare.published import AVERAGE, Published, PublishedCell, load_published
+from t2ibench.compare.printed import AVERAGE, Published, PublishedCell
+from t2ibench.compare.published import load_published
 from t2ibench.compare.results import CellResult, load, load_filters
 from t2ibench.compare.settings import Settings
 from t2ibench.compare.verdicts import VERDICTS

@@ -13,10 +13,8 @@ from typing import Any
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
 from t2ibench.compare.audit.claims import parse_claims
-from t2ibench.compare.printed import AVERAGE, BETTER, DIVERGED, NOTHING, NUMBER, UNITS, Claim, Published, PublishedCell
+from t2ibench.compare.printed import BETTER, DIVERGED, NOTHING, NUMBER, UNITS, Published, PublishedCell
 from t2ibench.errors import ConfigError
-
-__all__ = ["AVERAGE", "NOTHING", "TABLES", "Claim", "Published", "PublishedCell", "load_published", "parse"]
 
 TABLES = Path(__file__).parent / "tables"
 UNKNOWN = "unknown"

@@ -21,19 +21,6 @@ from t2ibench.errors import ConfigError, MissingError, UserError
 from t2ibench.pictures import encode_png
 from t2ibench.records import Prompt, digest, image_id, image_seed
 
-__all__ = [
-    "ImageEngine",
-    "Made",
-    "Pixels",
-    "Planned",
-    "Refused",
-    "Request",
-    "Stopped",
-    "encode_png",
-    "fingerprint",
-    "plan",
-]
-
 Pixels = NDArray[np.uint8]
 """An image: uint8 HWC RGB."""
 

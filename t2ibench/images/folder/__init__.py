@@ -33,8 +33,6 @@ from t2ibench.images.folder.settling import Settled, settle
 from t2ibench.pictures import encode_png
 from t2ibench.records import Failure, Prompt, Sample, digest, image_id
 
-__all__ = ["FileRequest", "ImportedImages", "Settled", "digest_of", "hashed"]
-
 BATCH = 16
 """Files per call: this many pictures are in memory at once, whatever the folder holds."""
 WORKERS = 4
