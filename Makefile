@@ -60,7 +60,7 @@ plan: $(READY) ## what params.yaml costs before it runs: images, device hours, d
 doctor: $(READY) ## what is missing on this machine for the study of params.yaml
 	@$(RUN) -m t2ibench.plan.doctor
 
-fetch: $(READY) ## download the published models that params.yaml names (models=hub)
+fetch: $(READY) ## download what params.yaml names as hub://…: published models (models=hub), COCO's captions
 	@$(RUN) -m t2ibench.hub fetch
 
 review: $(READY) ## judge the pictures of SOURCE=… by eye, as REVIEWER=…, on a page on 127.0.0.1 (PORT=… for another)
