@@ -13,8 +13,6 @@ SETTINGS = {
     "DIFFUSERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_NUM_THREADS": str(os.cpu_count() or 1),  # ultralytics would set 1 where it is unset
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # an unreachable server costs seconds, not minutes
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
 
 
