@@ -19,10 +19,9 @@ KINDS = {"claim": "What the text says, against the tables",
 
 
 def summary(inputs: ReportInputs) -> list[dict[str, Any]]:
-    """How many published numbers have each verdict: [{word, glyph, count}]."""
+    """How many published numbers have each verdict: [{word, count}]."""
     counts = Counter(row["verdict"] for row in inputs.comparison["cells"])
-    return [{"word": word, "glyph": GLYPHS.get(word, ""), "count": counts[word]}
-            for word in dict.fromkeys([*WORDS, *sorted(counts)])]
+    return [{"word": word, "count": counts[word]} for word in dict.fromkeys([*WORDS, *sorted(counts)])]
 
 
 def sentence(inputs: ReportInputs) -> str:
@@ -64,7 +63,7 @@ def accuracy_rows(inputs: ReportInputs, cell: Cell) -> list[Mapping[str, Any]]:
 def _unpublished(name: str, counted: Count, accuracy: float | None, low: float, high: float) -> dict[str, Any]:
     return {"class": name, "n": counted.n, "correct": counted.correct, "accuracy": accuracy, "ci_low": low,
             "ci_high": high, "published": None, "published_printed": "–", "difference": None, "verdict": "",
-            "reason": "", "needed": None, "prompts": None}
+            "reason": "", "prompts": None}
 
 
 def count(cell: Cell, class_name: str) -> Count:
