@@ -38,7 +38,7 @@ def chromium(width: int = 1400, height: int = 900) -> Iterator[Browser]:
     options.binary_location = found
     for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run",
                  "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
-                 f"--window-size={width},{height}"):  # fmt: skip
+                 f"--window-size={width},{height}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     browser = webdriver.Chrome(options=options, service=Service(driver))

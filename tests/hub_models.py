@@ -23,7 +23,7 @@ def _text(width: int, projected: bool) -> Any:
     last = len(WORDS) - 1
     config = CLIPTextConfig(vocab_size=len(WORDS), hidden_size=width, intermediate_size=32, num_hidden_layers=2,
                             num_attention_heads=2, max_position_embeddings=TOKENS, projection_dim=width,
-                            bos_token_id=last - 1, eos_token_id=last, pad_token_id=last)  # fmt: skip
+                            bos_token_id=last - 1, eos_token_id=last, pad_token_id=last)
     return (CLIPTextModelWithProjection if projected else CLIPTextModel)(config)
 
 
@@ -32,7 +32,7 @@ def _vae(latents: int = 4) -> Any:
 
     return AutoencoderKL(block_out_channels=(8, 16), down_block_types=("DownEncoderBlock2D",) * 2,
                          up_block_types=("UpDecoderBlock2D",) * 2, norm_num_groups=4, latent_channels=latents,
-                         scaling_factor=1.0, shift_factor=0.0)  # fmt: skip
+                         scaling_factor=1.0, shift_factor=0.0)
 
 
 def _unet(width: int, **more: Any) -> Any:
@@ -41,7 +41,7 @@ def _unet(width: int, **more: Any) -> Any:
     return UNet2DConditionModel(sample_size=16, block_out_channels=(16, 32), cross_attention_dim=width,
                                 down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), layers_per_block=1,
                                 up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), norm_num_groups=4,
-                                attention_head_dim=8, **more)  # fmt: skip
+                                attention_head_dim=8, **more)
 
 
 def write_sd(folder: Path) -> None:
@@ -54,7 +54,7 @@ def write_sd(folder: Path) -> None:
             vae=_vae(), text_encoder=_text(32, False), tokenizer=_tokenizer(), unet=_unet(32),
             scheduler=PNDMScheduler(skip_prk_steps=True, steps_offset=1), safety_checker=None, feature_extractor=None,
             requires_safety_checker=False,
-        ).save_pretrained(folder)  # fmt: skip
+        ).save_pretrained(folder)
     index = folder / "model_index.json"
     named = json.loads(index.read_text())
     named["safety_checker"] = ["stable_diffusion", "StableDiffusionSafetyChecker"]
@@ -70,7 +70,7 @@ def write_full_size_sd(folder: Path) -> None:
     last = len(WORDS) - 1
     text = CLIPTextConfig(vocab_size=49408, hidden_size=768, intermediate_size=3072, num_hidden_layers=12,
                           num_attention_heads=12, max_position_embeddings=77, projection_dim=768,
-                          bos_token_id=last - 1, eos_token_id=last, pad_token_id=last)  # fmt: skip
+                          bos_token_id=last - 1, eos_token_id=last, pad_token_id=last)
     crossing = "CrossAttnDownBlock2D", "CrossAttnUpBlock2D"
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -86,7 +86,7 @@ def write_full_size_sd(folder: Path) -> None:
             scheduler=PNDMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
                                     skip_prk_steps=True, steps_offset=1),
             safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-        ).save_pretrained(folder)  # fmt: skip
+        ).save_pretrained(folder)
 
 
 def write_sdxl(folder: Path) -> None:
@@ -96,11 +96,11 @@ def write_sdxl(folder: Path) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         unet = _unet(64, addition_embed_type="text_time", addition_time_embed_dim=8,
-                     projection_class_embeddings_input_dim=6 * 8 + 32, use_linear_projection=True)  # fmt: skip
+                     projection_class_embeddings_input_dim=6 * 8 + 32, use_linear_projection=True)
         StableDiffusionXLPipeline(
             vae=_vae(), text_encoder=_text(32, False), text_encoder_2=_text(32, True), tokenizer=_tokenizer(),
             tokenizer_2=_tokenizer(), unet=unet, scheduler=EulerDiscreteScheduler(), add_watermarker=False,
-        ).save_pretrained(folder, variant="fp16")  # fmt: skip
+        ).save_pretrained(folder, variant="fp16")
 
 
 def write_sd3(folder: Path) -> None:
@@ -112,13 +112,13 @@ def write_sd3(folder: Path) -> None:
         torch.manual_seed(0)
         transformer = SD3Transformer2DModel(sample_size=16, patch_size=1, in_channels=4, num_layers=1, out_channels=4,
                                             attention_head_dim=8, num_attention_heads=4, caption_projection_dim=32,
-                                            joint_attention_dim=64, pooled_projection_dim=64)  # fmt: skip
+                                            joint_attention_dim=64, pooled_projection_dim=64)
         t5 = T5EncoderModel(T5Config(vocab_size=len(WORDS), d_model=64, d_ff=32, d_kv=8, num_layers=1, num_heads=2))
         StableDiffusion3Pipeline(
             vae=_vae(), text_encoder=_text(32, True), text_encoder_2=_text(32, True), text_encoder_3=t5,
             tokenizer=_tokenizer(), tokenizer_2=_tokenizer(), tokenizer_3=_tokenizer(), transformer=transformer,
             scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-        ).save_pretrained(folder)  # fmt: skip
+        ).save_pretrained(folder)
 
 
 def write_openai_clip(folder: Path) -> None:
@@ -135,7 +135,7 @@ def write_openai_clip(folder: Path) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         made = open_clip.CLIP(embed_dim=16, quick_gelu=True, vision_cfg=open_clip.CLIPVisionCfg(**vision),
-                              text_cfg=open_clip.CLIPTextCfg(**text))  # fmt: skip
+                              text_cfg=open_clip.CLIPTextCfg(**text))
     state = {name: value.contiguous() for name, value in made.state_dict().items()}
     save_file(state, folder / "open_clip_model.safetensors")
 
@@ -171,7 +171,7 @@ def write_blip(folder: Path) -> None:
 
     small = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     text = {**small, "encoder_hidden_size": 16, "vocab_size": 64, "projection_dim": 16, "max_position_embeddings": 32,
-            "bos_token_id": 1, "eos_token_id": 2, "sep_token_id": 2, "pad_token_id": 0}  # fmt: skip
+            "bos_token_id": 1, "eos_token_id": 2, "sep_token_id": 2, "pad_token_id": 0}
     config = BlipConfig(text_config=text, vision_config={**small, "image_size": 32, "patch_size": 8}, projection_dim=16)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -193,7 +193,7 @@ def write_clip_l14(folder: Path) -> None:
         torch.manual_seed(0)
         made = open_clip.CLIP(embed_dim=model["embed_dim"], quick_gelu=True,
                               vision_cfg=open_clip.CLIPVisionCfg(**model["vision_cfg"]),
-                              text_cfg=open_clip.CLIPTextCfg(**model["text_cfg"]))  # fmt: skip
+                              text_cfg=open_clip.CLIPTextCfg(**model["text_cfg"]))
     state = {name: value.contiguous() for name, value in made.state_dict().items()}
     save_file(state, folder / "open_clip_model.safetensors")
 

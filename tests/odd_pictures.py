@@ -95,7 +95,7 @@ def png(width: int, height: int, depth: int, colour: int, rows: bytes, *before: 
     """A PNG written by hand: what Pillow does not write."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(before) + chunk(b"IDAT", zlib.compress(rows))
-            + chunk(b"IEND", b""))  # fmt: skip
+            + chunk(b"IEND", b""))
 
 
 def wide(values: Picture) -> bytes:
@@ -106,19 +106,19 @@ def wide(values: Picture) -> bytes:
 def tiff(values: bytes, width: int, height: int, order: str, **tags: int) -> bytes:
     """A TIFF written by hand: one strip, one channel. tags: bits, photometric, sample_format."""
     entries = {256: width, 257: height, 258: tags["bits"], 259: 1, 262: tags.get("photometric", 1), 273: 8, 277: 1,
-               278: height, 279: len(values), 339: tags.get("sample_format", 1)}  # fmt: skip
+               278: height, 279: len(values), 339: tags.get("sample_format", 1)}
     body = b"".join(struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in sorted(entries.items()))
     mark = b"II*\0" if order == "<" else b"MM\0*"
     values += b"\0" * (len(values) % 2)
     return (mark + struct.pack(f"{order}I", 8 + len(values)) + values + struct.pack(f"{order}H", len(entries)) + body
-            + b"\0\0\0\0")  # fmt: skip
+            + b"\0\0\0\0")
 
 
 def oriented(name: str, orientation: int) -> tuple[bytes, Picture]:
     """A PNG that is stored turned, and how it is seen. PNG is without loss, so that every pixel counts."""
     stored = picture(name)
     seen = {1: stored, 2: stored[:, ::-1], 3: stored[::-1, ::-1], 4: stored[::-1], 5: stored.transpose(1, 0, 2),
-            6: np.rot90(stored, -1), 7: stored[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90(stored, 1)}  # fmt: skip
+            6: np.rot90(stored, -1), 7: stored[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90(stored, 1)}
     exif = Image.Exif()
     exif[274] = orientation
     return encoded(Image.fromarray(stored), "PNG", exif=exif), seen[orientation]
@@ -154,13 +154,13 @@ def pngs() -> Iterator[Odd]:
     yield saved("colour-key.png", Image.fromarray(p), hidden, "alpha", transparency=tuple(int(v) for v in p[0, 0]))
     g = grey("grey-key")
     yield saved("grey-key.png", Image.fromarray(g), rgb(np.where(g == g[0, 0], np.uint8(255), g)), "alpha",
-                transparency=int(g[0, 0]))  # fmt: skip
+                transparency=int(g[0, 0]))
     g = grey("grey-16")
     yield saved("grey-16.png", Image.fromarray(g.astype(np.uint16) * 257), rgb(g), "16-bit")
     g = grey("grey-16-key")
     rows, key = wide(g[..., None]), chunk(b"tRNS", struct.pack(">H", int(g[0, 0]) * 257))
     yield made("grey-16-key.png", png(WIDTH, HEIGHT, 16, 0, rows, key),
-               rgb(np.where(g == g[0, 0], np.uint8(255), g)), "16-bit", "alpha")  # fmt: skip
+               rgb(np.where(g == g[0, 0], np.uint8(255), g)), "16-bit", "alpha")
     dark = np.where(left_half() == 0, 128, 255).astype(np.uint16)  # 0.5 and 1 level of 8 bits
     yield saved("grey-16-dark.png", Image.fromarray(dark), rgb((dark == 255).astype(np.uint8)), "16-bit")
     p = picture("rgb-16")
@@ -195,7 +195,7 @@ def pngs() -> Iterator[Odd]:
 def others() -> Iterator[Odd]:
     """Pictures in the other formats."""
     def saved(name: str, kind: str, tolerance: float = 0.0, notes: tuple[str, ...] = (),
-              image: Image.Image | None = None, pixels: Picture | None = None, **settings: Any) -> Odd:  # fmt: skip
+              image: Image.Image | None = None, pixels: Picture | None = None, **settings: Any) -> Odd:
         p = picture(name)
         data = encoded(image or Image.fromarray(p), kind, **settings)
         return Odd(f"dog/{name}", bytes_of(data), "", notes, p if pixels is None else pixels, tolerance)
@@ -245,17 +245,17 @@ def others() -> Iterator[Odd]:
     yield Odd("dog/grey-16.pgm", bytes_of(wider), "", ("16-bit",), rgb(grey("grey-16.pgm")))
     thousand = np.rint(grey("thousand.pgm") / 255 * 1000).astype(">u2").tobytes()
     yield Odd("dog/thousand.pgm", bytes_of(b"P5 %d %d 1000\n" % (WIDTH, HEIGHT) + thousand), "", ("16-bit",),
-              rgb(grey("thousand.pgm")), 0.5)  # fmt: skip
+              rgb(grey("thousand.pgm")), 0.5)
     yield greys("fraction.pfm", "PPM", (grey("fraction.pfm") / 255).astype(np.float32), ("fraction",))
     yield saved("picture.tif", "TIFF")
     yield saved("packed.tif", "TIFF", compression="tiff_lzw")
     yield saved("pages.tif", "TIFF", 0, first, **several())
     yield saved("turned.tif", "TIFF", 0, ("oriented",), pixels=np.rot90(picture("turned.tif"), -1),
-                tiffinfo={274: 6})  # fmt: skip
+                tiffinfo={274: 6})
     cmyk = Image.fromarray(picture("cmyk.tif")).convert("CMYK")
     yield saved("cmyk.tif", "TIFF", 1, image=cmyk)
     lab = ImageCms.profileToProfile(Image.fromarray(picture("lab.tif")), ImageCms.createProfile("sRGB"),
-                                    ImageCms.createProfile("LAB"), outputMode="LAB")  # fmt: skip
+                                    ImageCms.createProfile("LAB"), outputMode="LAB")
     assert lab is not None
     lab.info.pop("icc_profile", None)
     yield saved("lab.tif", "TIFF", 8, image=lab)
@@ -297,7 +297,7 @@ def broken() -> Iterator[Odd]:
 
     noise = np.random.default_rng(5).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     whole = {kind: encoded(Image.fromarray(noise), kind)
-             for kind in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM")}  # fmt: skip
+             for kind in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM")}
     yield refused("empty.png", b"", "empty")
     yield refused("one-byte.png", b"\x89", "not-a-picture")
     yield refused("text.png", b"this is no picture\n", "not-a-picture")
@@ -348,7 +348,7 @@ NAMES = (
     "spaces in name.png", "-rf.png", "new\nline.png", "Katze äöü.png", "猫.png", "🐈.png", "quote'\".png", "a..b.png",
     "$(touch x);`y`.png", "%2e%2e%2f.png", "back\\slash.png", "line\u2028end.png", "right\u202eleft.png", "CON.png",
     "tab\t\x07bell.png", "x" * 251 + ".png", "bytes\udcff\udcfe.png", "trailing .png ", "#?&=.png",
-)  # fmt: skip
+)
 
 
 def names() -> Iterator[Odd]:

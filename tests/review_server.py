@@ -45,7 +45,7 @@ def _sample(number: int) -> Sample:
     name, id_ = CLASSES[number % len(CLASSES)], image_id(f"{number // 2:012x}", number % 2)
     return Sample(file_name=f"{name}/{id_}.png", id=id_, class_name=name, prompt=f"A {name} <b>plays</b> the piano.",
                   prompt_id=id_[:12], index=number % 2, seed=number, engine="sd", fingerprint="f",
-                  sha256=f"{number:064x}")  # fmt: skip
+                  sha256=f"{number:064x}")
 
 
 def _decision(number: int, sample: Sample, samples: list[Sample]) -> Decision:
@@ -54,7 +54,7 @@ def _decision(number: int, sample: Sample, samples: list[Sample]) -> Decision:
     return Decision(id=sample.id, class_name=sample.class_name, keep=not reason, reason=reason, clip_class="cat",
                     clip_scores=scores, brightness=0.4, contrast=0.2, people=0.1,
                     review="reject" if reason == "review" else "",
-                    duplicate_of=samples[number - 1].id if reason == "duplicate" else "")  # fmt: skip
+                    duplicate_of=samples[number - 1].id if reason == "duplicate" else "")
 
 
 class Server:
@@ -65,7 +65,7 @@ class Server:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "t2ibench.filter.review", SOURCE, "--reviewer", self.reviewer,
-                   "--port", str(self.port)]  # fmt: skip
+                   "--port", str(self.port)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(command, cwd=self.root, env=environment, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None

@@ -73,7 +73,7 @@ class Study:
         """Runs stages, each in all of its cells; {stage: images that were made and not reused}."""
         runners = {"prompts": (prompts, ["coco"]), "images": (images, [SOURCE]), "filter": (filter, [SOURCE]),
                    "deblur": (deblur, self.cells), "evaluate": (evaluate, self.cells),
-                   "compare": (compare, [""]), "report": (report, [""])}  # fmt: skip
+                   "compare": (compare, [""]), "report": (report, [""])}
         made = dict.fromkeys(stages, 0)
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)

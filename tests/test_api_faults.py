@@ -72,7 +72,7 @@ def ask(server: LoopbackServer, **changes: Any) -> Told:
         kept = len(list(Shelf().all()))
     told = Ledger(path_of("faults"), 0).summary()
     return Told(answer, stopped, len(server.requests), told["asked"], told["spent_usd"], told["perhaps_usd"],
-                told["outcomes"], kept)  # fmt: skip
+                told["outcomes"], kept)
 
 
 def body(document: Any) -> Answer:
@@ -125,7 +125,7 @@ RULES: list[Rule] = [
      {"quota-spent": 1}, 0, 0),
     ("a parameter that the model does not take", [refusal(400, "no", "unknown_parameter", "seed")], {},
      "does not take such requests (400)", {"not-taken": 1}, 0, 0),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule[0] for rule in RULES])
@@ -258,7 +258,7 @@ def test_an_entry_holds_the_request_its_digest_the_time_the_model_the_prompt_the
 
     usage = {"input_tokens": 9, "output_tokens": 272, "total_tokens": 281, "input_tokens_details": {"text_tokens": 9}}
     document = {"model": "the-model-7", "usage": usage,
-                "data": [{"b64_json": base64.b64encode(GOOD).decode(), "revised_prompt": "a cat, calm"}]}  # fmt: skip
+                "data": [{"b64_json": base64.b64encode(GOOD).decode(), "revised_prompt": "a cat, calm"}]}
     with serve(body(document)) as server:
         told = ask(server)
     (entry,) = Shelf().all()
@@ -299,7 +299,7 @@ def test_an_answer_without_its_tokens_costs_what_was_held_back() -> None:
     ({"input_usd_per_million": 5.0}, "output_usd_per_million"),
     ({"output_usd_per_million": 5.0}, "input_usd_per_million"),
     ({"input_usd_per_million": 5.0, "output_usd_per_million": 40.0, "price_usd": 0.0}, "price_usd"),
-])  # fmt: skip
+])
 def test_prices_of_tokens_that_bound_nothing_are_refused(changes: dict[str, float], key: str) -> None:
     with pytest.raises(ConfigError, match=rf"images\.openai\.{key}"):
         engine("http://127.0.0.1:9/v1", **changes)

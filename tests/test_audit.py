@@ -38,7 +38,7 @@ def column(*printed: str, average: str | None = None, **settings: Any) -> list[P
 
 def paper(cells: Sequence[PublishedCell], claims: Sequence[dict[str, Any]] = ()) -> Published:
     return Published(paper="p", title="", authors="", venue="", unknown=(), cells=tuple(cells),
-                     claims=parse_claims(claims, cells))  # fmt: skip
+                     claims=parse_claims(claims, cells))
 
 
 def one(entries: Sequence[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def test_the_smallest_n_of_a_column_is_that_of_brute_force() -> None:
             (n for n in range(1, 201) for rule in WAYS
              if all(c.printed in {as_printed(k, n, c.decimals, "percent", rule) for k in range(n + 1)} for c in rows)),
             None,
-        )  # fmt: skip
+        )
         assert smallest_n(rows, 200) == expected
 
 

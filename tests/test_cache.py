@@ -36,7 +36,7 @@ PIPELINE = {"stages": {
     "deblur": {"matrix": {"source": [SOURCE], "variant": ["deblur"]},
                "cmd": "python make.py data/deblur/${item.source}/${item.variant}",
                "outs": ["data/deblur/${item.source}/${item.variant}"]},
-}}  # fmt: skip
+}}
 """A pipeline with the outs of the real one; make.py puts there what the fixture has prepared."""
 MAKE = "import shutil, sys; shutil.copytree('made/' + sys.argv[1], sys.argv[1], dirs_exist_ok=True)"
 
@@ -46,12 +46,12 @@ def samples(count: int) -> list[Sample]:
     return [Sample(file_name=f"cat/{one.request.id}.png", id=one.request.id, class_name="cat", prompt=one.prompt.text,
                    prompt_id=one.prompt.id, index=0, seed=one.request.seed, engine="sd",
                    fingerprint=digest(["image", one.request.id]), sha256=digest(["bytes", one.request.id]))
-            for one in plan(prompts, 1, 0)]  # fmt: skip
+            for one in plan(prompts, 1, 0)]
 
 
 def restored(sample: Sample) -> Sample:
     return Sample(**{**sample.to_row(), "fingerprint": digest(["restored", sample.id]),
-                     "extra": {"restored_from": sample.sha256}})  # fmt: skip
+                     "extra": {"restored_from": sample.sha256}})
 
 
 def measure() -> Measure:
@@ -61,7 +61,7 @@ def measure() -> Measure:
 
 def command(*words: str) -> None:
     environment = os.environ | {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(Path.cwd() / ".cache/dvc"),
-                                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}  # fmt: skip
+                                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     subprocess.run(words, check=True, capture_output=True, env=environment)
 
 
@@ -269,7 +269,7 @@ def test_a_rule_is_an_age_or_a_size(text: str, rule: prune.Rule) -> None:
 
 def test_the_module_names_a_wrong_kind_and_ends_with_2(workspace: None) -> None:
     done = subprocess.run([sys.executable, "-m", "t2ibench.cache", "--kind", "picture"], capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False)  # fmt: skip
+                          env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "accepted: deblur, evaluate, filter, images" in done.stderr
 

@@ -88,7 +88,7 @@ class Run:
         tree["prompts"]["llm"] |= shared | {"model": "tiny-chat", "per_class": 2, "attempts": 3}
         tree["images"]["openai"] |= shared | {
             "model": "gpt-image-2", "server": None, "size": 16, "quality": None, "attempts": 3, "concurrency": 1,
-            "price_usd": 0.25, "send_seed": True}  # fmt: skip
+            "price_usd": 0.25, "send_seed": True}
         (self.folder / "params.yaml").write_text(yaml.safe_dump(tree))
 
     def start(self, *command: str) -> int:
@@ -109,9 +109,9 @@ def judged(folder: Path) -> None:
     failed = read_rows(folder / f"data/images/{SOURCE}/failures.jsonl", Failure)
     decisions = [Decision(id=one.id, class_name=one.class_name, keep=True, reason="", clip_class=one.class_name,
                           clip_scores=dict.fromkeys(CLASSES, 0.2), brightness=0.5, contrast=0.2, people=0.0)
-                 for one in samples]  # fmt: skip
+                 for one in samples]
     seen = [Prediction(id=one.id, class_name=one.class_name, predicted=one.class_name, confidence=0.9,
-                       box=(1.0, 1.0, 9.0, 9.0)) for one in samples]  # fmt: skip
+                       box=(1.0, 1.0, 9.0, 9.0)) for one in samples]
     masks = [Segmentation(id=one.id, class_name=one.class_name, predicted=NONE, confidence=0.0, area=0.0, outline=[])
              for one in samples]
     for stage in ("filter", "deblur"):

@@ -43,7 +43,7 @@ def completion(content: str | None, **message: Any) -> Answer:
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content, **message}}
     usage = {"prompt_tokens": READ, "completion_tokens": WRITTEN, "total_tokens": READ + WRITTEN}
     return Answer(200, json.dumps({"id": "r1", "object": "chat.completion", "created": 1, "model": "tiny-chat-1",
-                                   "choices": [choice], "usage": usage}).encode())  # fmt: skip
+                                   "choices": [choice], "usage": usage}).encode())
 
 
 GOOD = completion(json.dumps({"prompts": DOGS}))
@@ -57,7 +57,7 @@ def serve(*faults: Answer) -> LoopbackServer:
 def engine(url: str, **changes: Any) -> LLMPrompts:
     paid = {"input_usd_per_million": 2.0, "output_usd_per_million": 8.0, "max_output_tokens": 500}
     asked = {"per_class": 2, "model": "tiny-chat", "recording": None, "save": Path("saved.json"), "ledger": "chat",
-             "backoff_seconds": 0.01, "attempts": 3, "timeout_seconds": 20.0, "budget_usd": 100.0}  # fmt: skip
+             "backoff_seconds": 0.01, "attempts": 3, "timeout_seconds": 20.0, "budget_usd": 100.0}
     return LLMPrompts(**{**asked, **paid, "base_url": url, **changes})
 
 
@@ -122,7 +122,7 @@ RULES: list[Rule] = [
      True),
     ("a parameter that the model does not take", [refusal(400, "no", "unknown_parameter", "response_format")], {},
      "does not take such requests (400)", {"not-taken": 1}, 0, False, True),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule[0] for rule in RULES])
@@ -171,7 +171,7 @@ def test_a_request_that_never_left_is_repeated_and_costs_nothing(place: Any) -> 
     with place() as url, pytest.raises(UserError, match=r"dog: nothing answers at 127\.0\.0\.1"):
         engine(url, timeout_seconds=0.2)(["dog"], seed=0)
     assert summary() == {"asked": 3, "spent_usd": 0, "perhaps_usd": 0, "price_unknown": 0, "input_tokens": 0,
-                         "output_tokens": 0, "outcomes": {"not-sent": 3}}  # fmt: skip
+                         "output_tokens": 0, "outcomes": {"not-sent": 3}}
 
 
 def test_a_lost_reply_is_asked_for_again_only_where_the_user_says_so_or_where_it_costs_nothing() -> None:
@@ -247,7 +247,7 @@ def test_an_unknown_price_is_counted_in_requests_and_tokens_and_said_to_be_unkno
 @pytest.mark.parametrize(("changes", "key"), [
     ({"input_usd_per_million": None}, "input_usd_per_million"), ({"output_usd_per_million": None}, "output_usd"),
     ({"max_output_tokens": None}, "max_output_tokens"),
-])  # fmt: skip
+])
 def test_prices_that_bound_nothing_are_refused(changes: dict[str, Any], key: str) -> None:
     with pytest.raises(ConfigError, match=rf"prompts\.llm\.{key}"):
         engine("http://127.0.0.1:9/v1", **changes)
@@ -279,6 +279,6 @@ def test_a_recording_outside_the_watched_folders_is_refused_before_the_stage_run
         tree["prompts"]["llm"]["recording"] = tree["images"]["openai"]["recording"] = path
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
         done = subprocess.run([sys.executable, "-m", "experiments.prompts", "llm"], cwd=tmp_path, text=True,
-                              env={**os.environ, "PYTHONPATH": "."}, capture_output=True)  # fmt: skip
+                              env={**os.environ, "PYTHONPATH": "."}, capture_output=True)
         assert done.returncode == 2 and "prompts.llm.recording" in done.stderr, done.stderr
         assert "images.openai.recording" in done.stderr and "below recordings/" in done.stderr

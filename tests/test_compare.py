@@ -49,7 +49,7 @@ def seen(class_name: str, count: Count, per_prompt: int = 4) -> list[Prediction]
         Prediction(id=f"{class_name}{i // per_prompt:03}-{i % per_prompt}", class_name=class_name, confidence=0.9,
                    predicted=class_name if i < count.correct else wrong, box=None)
         for i in range(count.n)
-    ]  # fmt: skip
+    ]
 
 
 def result(counts: dict[str, Count]) -> CellResult:
@@ -69,7 +69,7 @@ def as_published(n: int) -> dict[str, CellResult]:
 
 
 def run(found: dict[str, CellResult], classes: tuple[str, ...] = CLASSES, comparable: bool = False,
-        published: Published = PUBLISHED, settings: Settings = SETTINGS, **models: Any) -> dict[str, Any]:  # fmt: skip
+        published: Published = PUBLISHED, settings: Settings = SETTINGS, **models: Any) -> dict[str, Any]:
     params = make_params(classes)
     chosen = params["models"] | {"comparable": comparable} | models
     return compare(params["study"], chosen, found, published, settings)
@@ -226,9 +226,9 @@ def verdict(held: Evidence, tests: int = 1) -> tuple[str, str, int | None]:
      ((1700, 2000), (1900, 2000), "differs"), ((2000, 2000), (28, 40), "differs"),
      ((36, 40), (38, 40), "underpowered"), ((1, 1), (40, 40), "underpowered"), ((0, 1), (1, 1), "underpowered"),
      ((1780, 2000), (1900, 2000), "differs"), ((1810, 2000), (1900, 2000), "underpowered")],
-)  # fmt: skip
+)
 def test_a_verdict_follows_from_the_interval_and_the_margin(ours: tuple[int, int], published: tuple[int, int],
-                                                            word: str) -> None:  # fmt: skip
+                                                            word: str) -> None:
     one, two = Count(*ours), Count(*published)
     found = verdict(evidence(one, two))
     narrow, wide = newcombe(one, two, 0.9), newcombe(one, two, 0.95)
@@ -354,7 +354,7 @@ def test_what_a_class_could_show_is_said_beside_it() -> None:
 
 def flipped(rows: list[Prediction], ids: list[str]) -> list[Prediction]:
     return [replace(one, predicted="none" if one.predicted == one.class_name else one.class_name)
-            if one.id in ids else one for one in rows]  # fmt: skip
+            if one.id in ids else one for one in rows]
 
 
 def paired(gained: int, lost: int, classes: tuple[str, ...] = ("cat", "dog")) -> list[dict[str, Any]]:
@@ -363,7 +363,7 @@ def paired(gained: int, lost: int, classes: tuple[str, ...] = ("cat", "dog")) ->
     ids = [one.id for one in before[30 : 30 + gained]] + [one.id for one in before[:lost]]
     counts = {name: Count(0, 0) for name in classes}
     return pairs({"s/base": CellResult(counts=counts, predictions=before),
-                  "s/deblur": CellResult(counts=counts, predictions=flipped(before, ids))}, classes)  # fmt: skip
+                  "s/deblur": CellResult(counts=counts, predictions=flipped(before, ids))}, classes)
 
 
 def test_a_pair_counts_the_images_that_changed_their_side() -> None:
@@ -388,13 +388,13 @@ def test_every_pair_of_variants_of_a_source_is_compared_and_no_two_sources() -> 
     found = pairs({"a/base": one, "a/blur": one, "a/deblur": one, "b/base": one, "c/base": one, "c/blur": one}, ["cat"])
     assert [(r["source"], r["from"], r["to"]) for r in found if r["class"] == "all"] == [
         ("a", "base", "blur"), ("a", "base", "deblur"), ("a", "blur", "deblur"), ("c", "base", "blur"),
-    ]  # fmt: skip
+    ]
 
 
 def test_images_that_only_one_variant_has_are_left_out_and_counted() -> None:
     counts = {"cat": Count(0, 0)}
     found = pairs({"s/base": CellResult(counts=counts, predictions=seen("cat", Count(4, 8))),
-                   "s/deblur": CellResult(counts=counts, predictions=seen("cat", Count(4, 5)))}, ["cat"])  # fmt: skip
+                   "s/deblur": CellResult(counts=counts, predictions=seen("cat", Count(4, 5)))}, ["cat"])
     assert found[0]["n"] == 5
     assert "3 images that only one of the two has are left out" in found[0]["text"]
 
@@ -471,7 +471,7 @@ def test_the_last_words_fit_100_columns_with_every_number_whole() -> None:
     assert "…" not in text
     (dog,) = [line for line in text.splitlines() if line.startswith("dog")]
     assert dog.split()[1:] == ["100.00|99.28", "100.00|", "85", "100.00|", "98.7", "100.00|99.29", "100.00|", "87.5",
-                               "100.00|", "98.5"]  # fmt: skip
+                               "100.00|", "98.5"]
     assert sum(line.split(" ")[0] in (*CLASSES, AVERAGE) for line in text.splitlines()) == 11
 
 
@@ -572,7 +572,7 @@ def test_a_missing_result_names_the_file(copy: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("text", ['{"per_class": {"cat": {"n": 3', "[]", "{}", '{"per_class": {"cat": 3}}',
-                                  '{"per_class": {"cat": {"n": 3, "correct": 4}}}'])  # fmt: skip
+                                  '{"per_class": {"cat": {"n": 3, "correct": 4}}}'])
 def test_a_damaged_result_names_the_file(copy: Path, text: str) -> None:
     (copy / "results/evaluate/sd-llm/base.json").write_text(text)
     with pytest.raises(MissingError, match=r"sd-llm/base\.json"):

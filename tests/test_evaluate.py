@@ -35,12 +35,12 @@ def row(class_name: str, predicted: str, number: int = 0) -> Prediction:
 
 def sample(name: str, class_name: str = "cat") -> Sample:
     return Sample(file_name=f"{class_name}/{name}.png", id=name, class_name=class_name, prompt="", prompt_id="",
-                  index=0, seed=0, engine="", fingerprint="", sha256="")  # fmt: skip
+                  index=0, seed=0, engine="", fingerprint="", sha256="")
 
 
 def decision(name: str, reason: str = "", class_name: str = "cat") -> Decision:
     return Decision(id=name, class_name=class_name, keep=not reason, reason=reason, clip_class=class_name,
-                    clip_scores={}, brightness=0.5, contrast=0.2, people=0.0)  # fmt: skip
+                    clip_scores={}, brightness=0.5, contrast=0.2, people=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ def test_the_prediction_is_that_of_ultralytics_predict_with_one_box_an_image() -
     bgr = [np.ascontiguousarray(image[..., ::-1]) for image in SCENES]
     numbers = Detector("tiny://yolo", CPU, 64).numbers(CLASSES, "study.classes")
     theirs = model.predict(bgr, imgsz=64, device="cpu", verbose=False, save=False, conf=0.25, max_det=1,
-                           classes=sorted(numbers.values()))  # fmt: skip
+                           classes=sorted(numbers.values()))
     for one, found in zip(engine(SCENES), theirs, strict=True):
         assert (one.predicted == NONE) == (len(found.boxes) == 0)
         if one.predicted != NONE:
@@ -223,7 +223,7 @@ def test_the_funnel_counts_what_each_step_left() -> None:
     decisions += [decision("dog0", "", "dog"), decision("dog1", "clip", "dog")]
     right = {"cat0", "cat2", "cat4", "cat7", "dog0"}
     rows = [Prediction(id=one.id, class_name=one.class_name, predicted=one.class_name if one.id in right else NONE,
-                       confidence=0.5, box=None) for one in decisions]  # fmt: skip
+                       confidence=0.5, box=None) for one in decisions]
     steps = funnel(rows, decisions, ["cat", "dog", "cow"])
     assert [step["step"] for step in steps] == ["made", "clip", "quality", "people", "review", "kept"]
     counts = [(8, 4, 2, 1), (7, 3, 1, 1), (4, 2, 1, 1), (3, 2, 1, 1), (2, 1, 1, 1), (2, 1, 1, 1)]  # by hand
@@ -365,7 +365,7 @@ def masked(size: tuple[int, int], predicted: str = "cat") -> Masked:
 @pytest.mark.parametrize(
     ("size", "drawn"), [((64, 64), (256, 256)), ((48, 100), (144, 300)), ((300, 400), (300, 400)),
                         ((1024, 512), (512, 256))]
-)  # fmt: skip
+)
 def test_an_overlay_is_large_enough_to_see_and_small_enough_to_keep(
     size: tuple[int, int], drawn: tuple[int, int]
 ) -> None:
@@ -435,7 +435,7 @@ def test_a_cell_is_judged_segmented_and_counted(tmp_path: Path, monkeypatch: pyt
     kept, lost = (read_rows(out / f"{name}.jsonl", Prediction) for name in ("predictions", "rejected"))
     assert (len(kept), len(lost), result["n"]) == (10, 3, 10)
     assert [(step["step"], step["n"]) for step in result["funnel"]] == [
-        ("made", 13), ("clip", 10), ("quality", 10), ("people", 10), ("review", 10), ("kept", 10)]  # fmt: skip
+        ("made", 13), ("clip", 10), ("quality", 10), ("people", 10), ("review", 10), ("kept", 10)]
     assert result["funnel"][0]["correct"] == sum(one.predicted == one.class_name for one in kept + lost)
     assert result["funnel"][-1]["accuracy"] == result["accuracy"]
     rows = read_rows(out / "segmentations.jsonl", Segmentation)
@@ -476,7 +476,7 @@ def test_a_cell_without_images_has_empty_tables_and_no_accuracy(
 
 
 @pytest.mark.parametrize(("place", "again"), [("images/sd-llm", "images@sd-llm"),
-                                              ("deblur/sd-llm/base", "deblur@sd-llm-base")])  # fmt: skip
+                                              ("deblur/sd-llm/base", "deblur@sd-llm-base")])
 def test_a_truncated_picture_is_named_with_the_command_that_makes_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, again: str
 ) -> None:

@@ -32,12 +32,12 @@ GOOD = Measurement(clip_scores={"cat": 0.3, "dog": 0.2}, brightness=0.5, contras
 
 def sample(number: int = 0, class_name: str = "cat") -> Sample:
     return Sample(file_name="x.png", id=f"{number}", class_name=class_name, prompt="", prompt_id="", index=0, seed=0,
-                  engine="", fingerprint="", sha256="")  # fmt: skip
+                  engine="", fingerprint="", sha256="")
 
 
 def decision(class_name: str, reason: str = "") -> Decision:
     return Decision(id="0", class_name=class_name, keep=not reason, reason=reason, clip_class=class_name,
-                    clip_scores={}, brightness=0.5, contrast=0.2, people=0.0)  # fmt: skip
+                    clip_scores={}, brightness=0.5, contrast=0.2, people=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_the_row_on_disk_is_enough_to_decide_again() -> None:
     near = replace(GOOD, brightness=0.0199999999, contrast=0.12345678, people=0.49999999)
     (decided,) = decide([sample()], [near], THRESHOLDS, {"0": "7"}, {"0": "keep"})
     again = Measurement(clip_scores=decided.clip_scores, brightness=decided.brightness, contrast=decided.contrast,
-                        people=decided.people)  # fmt: skip
+                        people=decided.people)
     told = ({decided.id: decided.duplicate_of}, {decided.id: decided.review})
     assert decide([sample()], [again], THRESHOLDS, *told) == [decided]
 
@@ -363,7 +363,7 @@ def test_images_of_one_prompt_with_other_seeds_are_not_copies() -> None:
 
     hardware = replace(CPU, batch_size={"images": 8})
     sd = StableDiffusion(weights="tiny://sd", steps=6, guidance=2.5, scheduler="dpmsolver++", size=64,
-                         negative_prompt="", hardware=hardware)  # fmt: skip
+                         negative_prompt="", hardware=hardware)
     images = [np.asarray(one) for one in sd.draw([("a cat on a sofa", seed) for seed in range(8)])]
     features = ClipRanking("tiny://clip", TEMPLATE, CLASSES, CPU).features(images)
     assert duplicates().firsts(features, np.stack(duplicates()(images))) == [None] * 8
@@ -381,7 +381,7 @@ def test_a_grid_is_the_mean_luminance_of_its_cells_whatever_the_size_of_the_pict
 
 
 def judged(clip: ClipRanking, people: People, samples: list[Sample], images: list[np.ndarray],
-           verdicts: dict[str, str] | None = None) -> list[Decision]:  # fmt: skip
+           verdicts: dict[str, str] | None = None) -> list[Decision]:
     """Decisions in which CLIP ranks the class of picture k first that stands k-th: its text is that picture."""
     measure = Measure(clip, Quality(0.02, 0.02), duplicates(), People(people._detector.weights, 1.0, 64, CPU))
     texts = dict(zip(("cat", "dog"), clip.features([noise(0), noise(1)]), strict=True))
@@ -392,7 +392,7 @@ def test_the_smaller_id_is_the_first_in_whatever_order_the_images_come(clip: Cli
     cats = [sample(number) for number in (3, 1, 2)]
     decisions = judged(clip, people, cats, [noise(0)] * 3)
     assert [(one.id, one.reason, one.duplicate_of) for one in decisions] == [
-        ("3", "duplicate", "1"), ("1", "", ""), ("2", "duplicate", "1")]  # fmt: skip
+        ("3", "duplicate", "1"), ("1", "", ""), ("2", "duplicate", "1")]
 
 
 def test_the_copy_of_a_rejected_image_may_be_the_right_one(clip: ClipRanking, people: People) -> None:
@@ -427,7 +427,7 @@ def test_the_agreement_of_two_reviewers_is_cohen_s_kappa_over_what_both_judged()
     assert found["reviewed"] == 8
     assert found["by"] == {"al": 7, "bo": 7}
     assert found["agreement"] == {"reviewers": ["al", "bo"], "both": 6, "agree": 4,
-                                  "kappa": pytest.approx((4 / 6 - 20 / 36) / (1 - 20 / 36))}  # fmt: skip
+                                  "kappa": pytest.approx((4 / 6 - 20 / 36) / (1 - 20 / 36))}
 
 
 def test_of_three_reviewers_the_two_who_share_the_most_images_are_compared() -> None:

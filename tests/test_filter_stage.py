@@ -74,7 +74,7 @@ def images(payloads: dict[str, tuple[str, bytes]]) -> None:
         name = f"{class_name}/{id_}.png"
         write_bytes(folder / name, payload)
         samples.append(Sample(file_name=name, id=id_, class_name=class_name, prompt="", prompt_id="", index=0, seed=0,
-                              engine="sd", fingerprint=digest(id_), sha256=file_digest(folder / name)))  # fmt: skip
+                              engine="sd", fingerprint=digest(id_), sha256=file_digest(folder / name)))
     write_rows(folder / "metadata.jsonl", samples)
     write_rows(folder / "failures.jsonl", [])
 
@@ -111,7 +111,7 @@ heavy = {"torch", "open_clip", "ultralytics", "transformers", "scipy"} & set(sys
 print(json.dumps({"seconds": sum(seconds), "heavy": sorted(heavy)}))
 """
     return subprocess.Popen([sys.executable, "-c", code, SOURCE, *arguments], text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)})  # fmt: skip
+                            stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)})
 
 
 def finished(*arguments: str) -> Any:
@@ -188,7 +188,7 @@ def test_an_edited_prompt_has_its_own_images_measured_and_no_others() -> None:
     assert measured(filtered()) == 2
     after = rows()
     assert {id_: row for id_, row in after.items() if id_ in before} == {
-        id_: row for id_, row in before.items() if id_ != "003"}  # fmt: skip
+        id_: row for id_, row in before.items() if id_ != "003"}
 
 
 def test_a_damaged_measurement_is_noticed_and_made_again() -> None:
@@ -277,7 +277,7 @@ def test_a_review_is_obeyed_and_its_agreement_stands_in_the_results() -> None:
     assert len(kept) >= 4 and result()["review"] == {"reviewed": 0, "by": {}, "agreement": None}
     one, two, three, four = kept[:4]
     reviewed((one, "reject", "al"), (two, "reject", "al"), (three, "keep", "al"),
-             (one, "reject", "bo"), (two, "keep", "bo"), (three, "keep", "bo"), (four, "keep", "bo"))  # fmt: skip
+             (one, "reject", "bo"), (two, "keep", "bo"), (three, "keep", "bo"), (four, "keep", "bo"))
     assert measured(filtered()) == 0
     assert [rows()[id_].review for id_ in kept[:5]] == ["reject", "reject", "keep", "keep", ""][: len(kept)]
     assert [rows()[id_].reason for id_ in kept[:4]] == ["review", "review", "", ""]

@@ -39,7 +39,7 @@ LIMIT = 50_000_000
 
 def engine(folder: Path, **changes: Any) -> ImportedImages:
     settings: dict[str, Any] = {"path": str(folder), "table": None, "names": {}, "digest": None, "size": None,
-                                "max_pixels": LIMIT, "hardware": CPU, "classes": CLASSES}  # fmt: skip
+                                "max_pixels": LIMIT, "hardware": CPU, "classes": CLASSES}
     return ImportedImages(**{**settings, **changes})
 
 
@@ -113,7 +113,7 @@ def small(tmp_path: Path) -> Path:
 def test_the_corpus_is_large_and_meets_every_rule_that_a_folder_can() -> None:
     assert len(KINDS) == len({odd.path for odd in KINDS}) >= 150
     of_tables = {"absolute", "parent", "no-path", "long-row", "two-rows", "bad-name", "missing", "blank-row",
-                 "not-in-table", "repeated-row", "table"}  # fmt: skip
+                 "not-in-table", "repeated-row", "table"}
     alone = {"changed", "unreadable"}
     met = {odd.rule for odd in KINDS if odd.rule}
     assert met | of_tables | alone == {*LEFT_OUT, *REFUSED}
@@ -173,7 +173,7 @@ def test_a_second_run_decodes_nothing_and_gives_the_same_bytes(imported: Importe
     before = everything(imported.out)
     stage = bring_in(imported.workspace, imported.workspace / "in/corpus")
     made_or_repeated = len(KINDS) - sum(1 for odd in KINDS if odd.fate == "left_out") - sum(
-        1 for odd in KINDS if odd.fate == "refused" and odd.rule not in ("duplicate", "two-classes"))  # fmt: skip
+        1 for odd in KINDS if odd.fate == "refused" and odd.rule not in ("duplicate", "two-classes"))
     assert stage.clock.reused == made_or_repeated
     assert everything(imported.out) == before
     bring_in(tmp_path, imported.workspace / "in/corpus")
@@ -278,7 +278,7 @@ def test_noise_is_refused_and_never_crashes() -> None:
     lot = random.Random(7)
     starts = [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"BM", b"II*\0", b"MM\0*",
               b"RIFF\0\1\0\0WEBPVP8X", b"P6 9 9 255\n", b"Pf\n9 9\n-1\n", b"\xffO\xffQ",
-              b"\0\0\0\x0cjP  \r\n\x87\n", b"\0\0\0\x20ftypavif"]  # fmt: skip
+              b"\0\0\0\x0cjP  \r\n\x87\n", b"\0\0\0\x20ftypavif"]
     for number in range(1300):
         data = starts[number % len(starts)] + lot.randbytes(lot.choice((0, 1, 7, 30, 200, 3000)))
         _decode_or_refuse(data)
@@ -293,7 +293,7 @@ def test_a_damaged_file_of_any_format_is_decoded_or_refused_and_the_same_way_twi
     exif[274] = 6
     settings: dict[str, Any] = {"save_all": True, "append_images": [image.copy()]} if kind in ("GIF", "MPO") else {}
     whole = encoded(image, kind, **settings) if kind in ("BMP", "GIF", "PPM", "JPEG2000") else encoded(
-        image, kind, exif=exif, **settings)  # fmt: skip
+        image, kind, exif=exif, **settings)
     for _ in range(150):
         data = bytearray(whole)
         for _ in range(lot.choice((1, 2, 8))):
@@ -327,9 +327,9 @@ from pathlib import Path
 print(sorted(getattr(answer, "reason", "made")[:13] for answer in answers(Path(sys.argv[1])).values()))
 """
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "YOLO_OFFLINE": "1", "OMP_NUM_THREADS": "1",
-                   "YOLO_CONFIG_DIR": str(small.parent), "YOLO_VERBOSE": "0"}  # fmt: skip
+                   "YOLO_CONFIG_DIR": str(small.parent), "YOLO_VERBOSE": "0"}
     done = subprocess.run([sys.executable, "-c", code, str(small)], env=environment, capture_output=True, text=True,
-                          check=False)  # fmt: skip
+                          check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == str(["made"] * 4 + ["not-a-picture"])
 
@@ -416,7 +416,7 @@ def tabled(tmp_path: Path) -> Path:
     folder = tmp_path / "set"
     for name in ("cat/0.png", "cat/1.png", "cat/2.png", "dog/0.png", "dog/1.png", "odd/näme, with\ncomma.png",
                  "odd/a..b.png", "odd/-rf.png", "odd/.hidden.png", "odd/comma.png", "odd/twice.png",
-                 "odd/folder/inside.png"):  # fmt: skip
+                 "odd/folder/inside.png"):
         put(folder / name, name)
     put(tmp_path / "outside/secret.png")
     (folder / "link").symlink_to("../outside")
@@ -518,16 +518,16 @@ def test_no_path_of_a_table_leads_out(tmp_path: Path) -> None:
 
 def test_the_command_prints_the_digest_that_the_engine_wants(small: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "t2ibench.images.folder", str(small), "--classes", *CLASSES],
-                          cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip
+                          cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said == {"digest": digest_of(engine(small).listing()), "found": 4, "left_out": {}, "refused": {},
-                    "planned": {"cat": 2, "dog": 2}}  # fmt: skip
+                    "planned": {"cat": 2, "dog": 2}}
 
 
 def test_the_command_tells_a_mistake_in_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "t2ibench.images.folder", str(tmp_path / "none")], cwd=ROOT,
-                          capture_output=True, text=True, check=False)  # fmt: skip
+                          capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("t2ibench: there is no folder at")
     assert "Traceback" not in done.stderr

@@ -34,7 +34,7 @@ SMALL = {"config.json": b'{"a": 1}', "weights/model.safetensors": b"tensors" * 1
 def entry(**changes: Any) -> dict[str, Any]:
     """A model of a test's catalogue."""
     given = {"what": "a model", "loader": "open_clip", "licence": "MIT", "gigabytes": 0.01,
-             "memory_gb": {"float32": 0.1}, "files": {}, "verified": False}  # fmt: skip
+             "memory_gb": {"float32": 0.1}, "files": {}, "verified": False}
     return {**given, **changes}
 
 
@@ -60,13 +60,13 @@ class Workspace:
     def environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "DVC_"))}
         own = {"HF_ENDPOINT": self.url, "HF_HOME": str(self.folder / "home"), "PYTHONPATH": str(ROOT),
-               "T2IBENCH_CATALOGUE": str(self.folder / "catalogue.yaml")}  # fmt: skip
+               "T2IBENCH_CATALOGUE": str(self.folder / "catalogue.yaml")}
         return {**kept, **own, **self.extra}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "t2ibench.hub", *arguments]
         return subprocess.Popen(command, cwd=self.folder, env=self.environment, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """Exit code, and all that was said."""
@@ -525,7 +525,7 @@ def test_every_recorded_model_says_all_that_it_has_to() -> None:
         assert model.verified == (not model.include and all(file.sha256 for file in model.files.values())), name
         assert model.terms == (name == "sd35-medium")
     wanted = {"sd15", "sd15-inpainting", "sdxl", "sd-turbo", "sd35-medium", "clip-b32", "clip-l14", "clip-h14",
-              "restormer-motion", "restormer-defocus", "blip", "blip2", "coco-captions"}  # fmt: skip
+              "restormer-motion", "restormer-defocus", "blip", "blip2", "coco-captions"}
     yolos = {f"yolov8{size}{task}" for size in "nsmlx" for task in ("", "-seg")}
     assert set(known) == wanted | yolos
 
@@ -550,7 +550,7 @@ def params_of_hub(folder: Path) -> Any:
 
 
 ENGINES = [("images", "sd"), ("filter", "clip"), ("filter", "people"), ("deblur", "restormer"),
-           ("evaluate", "yolov8"), ("evaluate", "segment")]  # fmt: skip
+           ("evaluate", "yolov8"), ("evaluate", "segment")]
 
 
 @pytest.mark.parametrize(("stage", "name"), ENGINES)
@@ -612,7 +612,7 @@ def test_models_hub_runs_from_prompt_to_mask_with_the_network_cut(
     work.hub.__exit__(None, None, None)
     try:
         engines = {name: config.build(getattr(params, stage)[name], f"{stage}.{name}", params)
-                   for stage, name in ENGINES}  # fmt: skip
+                   for stage, name in ENGINES}
         answers = engines["sd"]([Request("a", "a cat in snow", 1), Request("b", "a dog on sand", 2)])
         images = [answer.image for answer in answers]
         assert [image.shape for image in images] == [(64, 64, 3)] * 2 and (images[0] != images[1]).any()
@@ -708,7 +708,7 @@ def test_stable_diffusion_of_full_size_makes_a_picture_on_a_processor(
     models.write_full_size_sd(tmp_path / "sd15")
     hardware = replace(CPU, batch_size={"images": 1})
     engine = StableDiffusion(weights=str(tmp_path / "sd15"), steps=2, guidance=7.5, scheduler="dpmsolver++", size=512,
-                             negative_prompt="", hardware=hardware)  # fmt: skip
+                             negative_prompt="", hardware=hardware)
     start = time.perf_counter()
     (answer,) = engine([Request("a", "a cat in snow", 1)])
     seconds = time.perf_counter() - start

@@ -35,7 +35,7 @@ def write_sd(folder: Path, text_width: int = 32) -> str:
     vocab = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     ids = {"bos_token_id": len(vocab) - 2, "eos_token_id": len(vocab) - 1, "pad_token_id": len(vocab) - 1}
     text = CLIPTextConfig(vocab_size=len(vocab), hidden_size=text_width, intermediate_size=64, num_hidden_layers=1,
-                          num_attention_heads=2, max_position_embeddings=48, **ids)  # fmt: skip
+                          num_attention_heads=2, max_position_embeddings=48, **ids)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         pipeline = StableDiffusionPipeline(
@@ -48,7 +48,7 @@ def write_sd(folder: Path, text_width: int = 32) -> str:
                                       up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), norm_num_groups=8),
             scheduler=DPMSolverMultistepScheduler(prediction_type="v_prediction", steps_offset=1),
             safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-        )  # fmt: skip
+        )
     pipeline.save_pretrained(folder)
     return str(folder)
 
@@ -296,7 +296,7 @@ def test_a_stand_in_draws_what_its_checkpoint_draws_and_has_no_ledger(folder: Pa
     assert isinstance(answers[0], Made)
     assert answers[0].extra == {
         "model": "t2ibench-standin", "revised_prompt": TEXTS[0], "stand_in_for": "DALL-E 3"
-    }  # fmt: skip
+    }
     assert isinstance(answers[5], Refused) and "52 tokens" in answers[5].reason and answers[5].attempts == 1
     assert not (tmp_path / ".cache/ledger").exists()
 
@@ -335,5 +335,5 @@ def standin(uri: str, **changes: Any) -> OpenAIImages:
         "send_seed": True, "server": uri, "server_steps": 3, "server_guidance": 4.0, "concurrency": 6, "attempts": 3,
         "backoff_seconds": 0.01, "timeout_seconds": 60.0, "price_usd": 1.0, "budget_usd": 0.0,
         "stands_for": "DALL-E 3", "hardware": CPU,
-    }  # fmt: skip
+    }
     return OpenAIImages(**{**settings, **changes})

@@ -49,7 +49,7 @@ def written(corpus: Path, folder: Path, texts: Sequence[str]) -> Study:
 
 def dvc(study: Study, *arguments: str) -> str:
     done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=study.folder, text=True, capture_output=True,
-                          env=environment(study.folder) | {"PYTHONPATH": str(ROOT)}, check=False)  # fmt: skip
+                          env=environment(study.folder) | {"PYTHONPATH": str(ROOT)}, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 

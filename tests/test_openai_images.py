@@ -112,14 +112,14 @@ def test_a_successors_images_say_what_they_stand_for_and_what_answered() -> None
 
 
 def workspace(folder: Path, *, base_url: str | None = None, prompts: Sequence[str] = ("a cat", "a cat in snow"),
-              **changes: Any) -> None:  # fmt: skip
+              **changes: Any) -> None:
     """A folder from which the stage `images` runs, with one source, dalle3-llm, asked of an API."""
     tree = yaml.safe_load((ROOT / "params.yaml").read_text())
     tree["study"] |= {"images_per_prompt": 2, "failures_allowed": 1.0}
     tree["sources"] = {"dalle3-llm": tree["sources"]["dalle3-llm"]}
     api = {"model": "gpt-image-2", "base_url": base_url, "server": None, "size": 16, "quality": None, "attempts": 3,
            "backoff_seconds": 0.01, "price_usd": 0.25, "concurrency": 2, "response_format": None,
-           "send_seed": False, "ledger": "ieie2026"}  # fmt: skip
+           "send_seed": False, "ledger": "ieie2026"}
     tree["images"]["openai"] |= {**api, **changes}
     folder.mkdir(exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(tree))
@@ -252,7 +252,7 @@ def recorded(url: str, path: Path) -> list[Made | Refused]:
         answers = images(REQUESTS[:3])
         rows = [Sample(file_name="", id=r.id, class_name="cat", prompt="a cat", prompt_id="a", index=0, seed=r.seed,
                        engine="openai", fingerprint=entry.fingerprint, sha256="")
-                for r in REQUESTS[:3] for entry in Shelf().all() if entry.image == r.id]  # fmt: skip
+                for r in REQUESTS[:3] for entry in Shelf().all() if entry.image == r.id]
     write_rows(path.parent / "data/images/s/metadata.jsonl", rows)
     write_rows(path.parent / "data/images/s/failures.jsonl", [])
     from t2ibench.images.recordings import export
@@ -311,7 +311,7 @@ def test_a_damaged_or_absent_cassette_is_named_with_the_line_and_the_command(tmp
 def test_a_source_that_no_api_made_cannot_be_exported(tmp_path: Path) -> None:
     workspace(tmp_path / "w")
     sample = Sample(file_name="cat/x.png", id="x-0", class_name="cat", prompt="a cat", prompt_id="x", index=0, seed=1,
-                    engine="sd", fingerprint="ab" * 32, sha256="")  # fmt: skip
+                    engine="sd", fingerprint="ab" * 32, sha256="")
     write_rows(tmp_path / "w/data/images/sd-llm/metadata.jsonl", [sample])
     write_rows(tmp_path / "w/data/images/sd-llm/failures.jsonl", [])
     code, said = start(tmp_path / "w", "t2ibench.images.recordings", "export", "x.jsonl", "--source", "sd-llm")
@@ -361,7 +361,7 @@ def test_a_request_that_was_not_billed_gives_its_price_back_and_the_first_word_c
     ledger.settle(second, "perhaps", "timed-out")
     assert Ledger(ledger.path, 9).summary() == UNTOLD | {
         "asked": 2, "spent_usd": 0.1, "perhaps_usd": 0.1, "outcomes": {"rate-limited": 1, "timed-out": 1}
-    }  # fmt: skip
+    }
     ledger.ask("f", "i", "m", 0.2)
     with pytest.raises(UserError, match=r"costs up to 0\.01 USD.*budget_usd = 0\.3 the study has spent 0\.30"):
         ledger.ask("f", "i", "m", 0.01)
@@ -494,7 +494,7 @@ def test_the_key_is_found_in_no_file_log_error_or_output_after_good_and_bad_answ
     refusal(401, f"Incorrect API key provided: {KEY}"), refusal(403, f"{KEY} may not"),
     refusal(429, KEY, "insufficient_quota"), refusal(400, KEY, KEY, "size"), refusal(400, KEY, KEY),
     refusal(418, KEY), refusal(429, KEY, headers={"x-request-id": KEY, "Retry-After": "0"}), Answer(302, KEY.encode()),
-])  # fmt: skip
+])
 def test_an_answer_that_quotes_the_key_puts_it_in_no_error_and_no_file(stop: Answer, root: Path) -> None:
     with serve(stop) as server, engine(server.base_url) as images:
         try:

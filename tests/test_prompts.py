@@ -190,7 +190,7 @@ def test_the_stage_writes_what_each_file_gave(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "experiments.prompts", "coco", f"prompts.coco.captions=[{train.name},{val.name}]",
          "study.classes=[dog,cat]", "prompts.coco.per_class=2"],
-        cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": "."})  # fmt: skip
+        cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": "."})
     assert run.returncode == 0, run.stderr
     told = json.loads((tmp_path / "data/prompts/coco/rejected.json").read_text())
     assert told["files"]["captions_val2017.json"] == {"kept": 2, "read": 3}
@@ -572,16 +572,16 @@ def test_a_missing_key_is_named_before_anything_is_sent(
 COCO_KEPT = {
     "bear": 215, "bird": 280, "cat": 765, "cow": 241, "dog": 641,
     "elephant": 397, "giraffe": 432, "horse": 511, "sheep": 204, "zebra": 352,
-}  # fmt: skip
+}
 COCO_REJECTED = {
     "animal-gear": 1, "another-animal": 38, "bird-house": 8, "depiction": 126, "dressed-as": 3, "duplicate": 9,
     "horseback": 9, "hot-dog": 139, "inside-a-word": 178, "no-class": 19645, "other-sense": 6, "print": 4,
     "several-classes": 155, "synonym": 297, "teddy-bear": 231, "too-long": 127,
-}  # fmt: skip
+}
 COCO_LETTERS = {
     "bear": 536, "bird": 338, "cat": 1053, "cow": 282, "dog": 863,
     "elephant": 431, "giraffe": 501, "horse": 569, "sheep": 228, "zebra": 406,
-}  # fmt: skip
+}
 """Captions that hold a class's letters: before the first rule."""
 COCO_LOST = {
     #                        cat  dog horse bird zebra sheep cow elephant bear giraffe

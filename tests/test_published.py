@@ -29,7 +29,7 @@ def test_ieie2026_has_all_66_printed_cells() -> None:
     assert {(cell.table, cell.cell) for cell in IEIE.cells} == {
         (1, "sd-llm/base"), (1, "dalle3-llm/base"), (2, "sd-caption/base"),
         (3, "sd-llm/deblur"), (3, "dalle3-llm/deblur"), (4, "sd-caption/deblur"),
-    }  # fmt: skip
+    }
     for cell in CELLS:
         assert [c.class_name for c in IEIE.cells if c.cell == cell] == [*CLASSES, AVERAGE]
     assert {(c.metric, c.unit, c.better, c.counted) for c in IEIE.cells} == {("accuracy", "percent", "higher", True)}
@@ -40,7 +40,7 @@ def test_ieie2026_has_all_66_printed_cells() -> None:
     [("sd-llm/base", "991.81", "99.18", "0200002010"), ("dalle3-llm/base", "872.5", "87.25", "1000000000"),
      ("sd-caption/base", "992.23", "99.22", "1111021101"), ("sd-llm/deblur", "996.49", "99.65", "0200000010"),
      ("dalle3-llm/deblur", "877.5", "87.75", "1110010010"), ("sd-caption/deblur", "992.43", "99.3", "1111021111")],
-)  # fmt: skip
+)
 def test_a_columns_rows_add_up_to_the_sum_worked_out_by_hand(
     cell: str, total: str, average: str, decimals: str
 ) -> None:
@@ -70,7 +70,7 @@ def test_what_a_paper_does_not_print_is_unknown() -> None:
     ("table", "count", "total"),
     [(1, 26, "1785.5"), (2, 64, "35.038"), (3, 30, "146.673"), (4, 6, "3.955"), (5, 6, "118.2"), (6, 21, "784.48"),
      (7, 3, "158.2"), (8, 4, "301.3"), (9, 12, "7.531"), (10, 6, "31.570"), (11, 9, "384.9")],
-)  # fmt: skip
+)
 def test_a_table_of_contamination2023_adds_up_to_the_sum_of_the_paper(table: int, count: int, total: str) -> None:
     numbers = [cell for cell in CONTAMINATION.cells if cell.table == table and not cell.diverged]
     assert len(numbers) == count
@@ -110,7 +110,7 @@ def test_a_training_that_diverged_is_printed_as_nan_and_is_no_number() -> None:
      (9, "SPICE", "CO/SD-95%", "0.226", "spice", "score", "higher"),
      (10, "FID", "ImageNet-64 (20%)", "16.5", "fid", "score", "lower"),
      (11, "Accuracy", "IN/WD-80%", "40.9", "accuracy", "percent", "higher")],
-)  # fmt: skip
+)
 def test_a_cell_of_contamination2023_has_its_metric_unit_and_direction(
     table: int, column: str, row: str, printed: str, metric: str, unit: str, better: str
 ) -> None:
@@ -122,7 +122,7 @@ def test_columns_are_in_printed_order() -> None:
     assert [(column[0].table, column[0].column) for column in IEIE.columns()] == [
         (1, "Stable Diffusion, base"), (1, "DALL-E 3, base"), (2, "Stable Diffusion, base"),
         (3, "Stable Diffusion, deblurred"), (3, "DALL-E 3, deblurred"), (4, "Stable Diffusion, deblurred"),
-    ]  # fmt: skip
+    ]
     assert [len(column) for column in IEIE.columns()] == [11] * 6
 
 

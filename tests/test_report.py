@@ -170,7 +170,7 @@ def test_the_verdicts_stand_in_one_sentence_at_the_top(page: Page) -> None:
     (["underpowered", "not comparable"],
      "Of the paper's 2 printed numbers, none are reproduced, none differ, 1 need more images to decide and 1 cannot be "
      "compared."),
-])  # fmt: skip
+])
 def test_the_sentence_counts_every_verdict(workspace: tuple[Path, dict[str, Any]], words: list[str],
                                            sentence: str) -> None:
     inputs = load(*workspace)

@@ -46,7 +46,7 @@ def test_a_decision_is_on_the_disk_when_it_is_answered(anna: Server, root: Path,
     assert anna.decide(samples[0].id, "keep") == 200
     assert anna.decide(samples[1].id, "reject", "two\nheads, “odd” \0") == 200
     assert rows(root, samples) == [Review(samples[0].id, "keep", "anna", ""),
-                                   Review(samples[1].id, "reject", "anna", "two heads, “odd”")]  # fmt: skip
+                                   Review(samples[1].id, "reject", "anna", "two heads, “odd”")]
     assert anna.decide(samples[0].id, None) == 200
     assert [row.id for row in rows(root, samples)] == [samples[1].id]
     assert json.loads(anna.ask("/api/reviews")[1]) == {
@@ -60,7 +60,7 @@ def test_a_foreign_page_gets_nothing_and_writes_nothing(anna: Server, root: Path
     for headers in ({"Host": "evil.example"}, {"Host": f"evil.example:{anna.port}"}, {"Host": "127.0.0.1"},
                     {"Host": ""}, {"Origin": "http://evil.example"}, {"Origin": "null"},
                     {"Origin": f"https://{own}"}, {"Origin": f"http://{own}.evil.example"},
-                    {"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"}):  # fmt: skip
+                    {"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"}):
         assert anna.decide(samples[5].id, "reject", **headers) == 403, headers
         for path in ("/", "/api/gallery", "/api/reviews", f"/pictures/{samples[0].id}", "/static/main.js"):
             assert anna.ask(path, **headers)[0] == 403, (path, headers)
@@ -75,7 +75,7 @@ def test_only_listed_pictures_are_served(anna: Server, root: Path, samples: list
                  "/pictures/..%2f..%2f..%2fparams.yaml", "/pictures/%2e%2e/%2e%2e/params.yaml", "/pictures//etc/passwd",
                  "/thumbnails/unlisted", "/thumbnails/..%2fmetadata.jsonl", "/static/../server.py",
                  "/static/..%2fserver.py", "/static/%2e%2e/server.py", "/static//etc/passwd", "/docs",
-                 "/openapi.json", "/metadata.jsonl"):  # fmt: skip
+                 "/openapi.json", "/metadata.jsonl"):
         status, body, _ = anna.ask(path)
         assert status == 404 and b"secret" not in body and b"classes" not in body, path
     status, body, headers = anna.ask(f"/pictures/{samples[0].id}?v=1")
@@ -91,7 +91,7 @@ def test_a_change_that_makes_no_sense_is_refused(anna: Server, root: Path, sampl
     for change, status in (({"id": "nowhere-0"}, 404), ({"id": "../x"}, 404), ({"id": "\ud800"}, 404),
                            ({"decision": "maybe"}, 422), ({"note": "x" * 3000}, 422),
                            ({"note": "\ud800"}, 422), ({"note": 3}, 422), ({"more": 1}, 422),
-                           ({"reviewer": "ben"}, 409), ({"source": "another"}, 409)):  # fmt: skip
+                           ({"reviewer": "ben"}, 409), ({"source": "another"}, 409)):
         answer = anna.ask("/api/reviews", {**good, **change})
         assert answer[0] == status and json.loads(answer[1])["error"], change
     assert anna.ask("/api/reviews", b"{")[0] == 422
@@ -151,11 +151,11 @@ def start(monkeypatch: pytest.MonkeyPatch, root: Path, *arguments: str) -> None:
     (SOURCE, "", ConfigError, "reviewer"),
     (SOURCE, "a,b", ConfigError, "commas"),
     (SOURCE, "a\nb", ConfigError, "line breaks"),
-])  # fmt: skip
+])
 def test_it_says_what_is_wrong_before_it_listens(
     samples: list[Sample], root: Path, monkeypatch: pytest.MonkeyPatch, source: str, reviewer: str,
     error: type[UserError], words: str,
-) -> None:  # fmt: skip
+) -> None:
     with pytest.raises(error, match=words):
         start(monkeypatch, root, source, "--reviewer", reviewer, "--port", "0")
 

@@ -46,7 +46,7 @@ def test_a_file_that_a_spreadsheet_saved_is_read(tmp_path: Path) -> None:
 def test_every_bad_line_is_named_at_once(tmp_path: Path) -> None:
     path = tmp_path / "s.csv"
     lines = ["id,decision,reviewer,note", "a-0,keep,anna,", "c-9,keep,anna,", "a-1,maybe,anna,",
-             "a-0,reject,anna,again", "a-0,reject,ben,", "b-0,keep", "b-0,keep,,", "d-7,perhaps,ben,"]  # fmt: skip
+             "a-0,reject,anna,again", "a-0,reject,ben,", "b-0,keep", "b-0,keep,,", "d-7,perhaps,ben,"]
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(ConfigError) as caught:
         read(path, KNOWN)
@@ -54,14 +54,14 @@ def test_every_bad_line_is_named_at_once(tmp_path: Path) -> None:
     assert str(path) in text and "keep or reject" in text
     for fault in ("line 3: no image 'c-9'", "line 4: decision 'maybe'", "line 5: a-0 by anna is in line 2 already",
                   "line 7: 2 fields instead of 4", "line 8: reviewer ''",
-                  "line 9: no image 'd-7', decision 'perhaps'"):  # fmt: skip
+                  "line 9: no image 'd-7', decision 'perhaps'"):
         assert fault in text
     assert "line 2:" not in text and "line 6:" not in text
     assert "\n" not in text
 
 
 @pytest.mark.parametrize("text", ["", "id,decision\na-0,keep\n", "decision,id,reviewer,note\n",
-                                  'id,decision,reviewer,note\na-0,keep,anna,"open\n'])  # fmt: skip
+                                  'id,decision,reviewer,note\na-0,keep,anna,"open\n'])
 def test_a_file_that_is_not_such_a_table_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "s.csv").write_text(text)
     with pytest.raises(ConfigError, match="line"):
@@ -90,7 +90,7 @@ def test_two_rows_of_one_image_and_reviewer_are_never_written(tmp_path: Path) ->
 
 def test_any_rejects_with_one_voice_and_all_with_every_voice() -> None:
     rows = [Review("a-0", "keep", "anna", ""), Review("a-0", "reject", "ben", ""), Review("a-1", "reject", "anna", ""),
-            Review("b-0", "keep", "ben", "")]  # fmt: skip
+            Review("b-0", "keep", "ben", "")]
     assert verdicts(rows, "any") == {"a-0": "reject", "a-1": "reject", "b-0": "keep"}
     assert verdicts(rows, "all") == {"a-0": "keep", "a-1": "reject", "b-0": "keep"}
     assert verdicts([], "any") == {}

@@ -86,7 +86,7 @@ def test_the_masks_are_those_of_ultralytics_predict(
     ours = Segmenter(TINY_SEG, TINY_YOLO, CPU, image_size).surest(images, ids, 0.25)
     bgr = [np.ascontiguousarray(image[..., ::-1]) for image in images]
     theirs = model.predict(bgr, imgsz=image_size, device="cpu", verbose=False, save=False, conf=0.25, classes=ids,
-                           max_det=1, retina_masks=True)  # fmt: skip
+                           max_det=1, retina_masks=True)
     assert sum(one is not None for one in ours) >= 3
     for thing, one in zip(ours, theirs, strict=True):
         assert (thing is None) == (len(one.boxes) == 0)

@@ -31,7 +31,7 @@ SETTINGS: dict[str, Any] = {
     "model": "standin", "size": 16, "quality": None, "response_format": "b64_json", "send_seed": True, "server": None,
     "server_steps": 1, "server_guidance": 1.0, "concurrency": 4, "attempts": 3, "backoff_seconds": 0.01,
     "timeout_seconds": 20.0, "price_usd": 0.0, "budget_usd": 0.0, "stands_for": "DALL-E 3", "hardware": CPU,
-}  # fmt: skip
+}
 
 
 def draw(pairs: Sequence[tuple[str, int]]) -> list[np.ndarray | str]:
@@ -161,7 +161,7 @@ def test_a_failing_server_is_asked_again_a_bounded_number_of_times() -> None:
         reply(b"not an image"),
         reply(encode_png(picture("a cat", 7))[:-300]),
     ],
-)  # fmt: skip
+)
 def test_a_reply_that_is_no_image_is_paid_for_twice_at_most(fault: Answer) -> None:
     answer, asked = ask(fault)
     assert isinstance(answer, Made) and asked == 2

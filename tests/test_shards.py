@@ -55,14 +55,14 @@ def by_webdataset(folder: Path) -> Iterator[dict[str, Any]]:
         import webdataset
 
         yield from webdataset.WebDataset([str(path) for path in sorted(folder.glob("*.tar"))], shardshuffle=False
-                                         ).decode("rgb8")  # fmt: skip
+                                         ).decode("rgb8")
 
 
 def row(number: int, shards: int = 1) -> Sample:
     name = f"{number:012x}"
     return Sample(file_name=place("cat", f"{name}-0", name, 0, shards), id=f"{name}-0", class_name="cat",
                   prompt="ä\u2028", prompt_id=name, index=0, seed=0, engine="sd", fingerprint="f",
-                  sha256=digest(number))  # fmt: skip
+                  sha256=digest(number))
 
 
 def shard(folder: Path, count: int = 5) -> tuple[Path, list[Sample]]:
@@ -192,7 +192,7 @@ def test_the_bytes_of_a_shard_depend_on_its_pictures_and_not_on_their_order_or_t
 def test_what_does_not_come_to_its_end_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
     rows = [row(number) for number in range(3)]
     with pytest.raises(RuntimeError, match=r"000000\.tar has not got all"), PictureFolder(
-            tmp_path / "a", (one.file_name for one in rows)) as pictures:  # fmt: skip
+            tmp_path / "a", (one.file_name for one in rows)) as pictures:
         pictures.add(rows[0].file_name, rows[0], b"a picture")
     with pytest.raises(FileNotFoundError):
         write_shard(tmp_path / "b/000000.tar", [("x", rows[0], tmp_path / "absent.png")])
@@ -212,7 +212,7 @@ def test_a_shard_that_is_not_whole_is_told(tmp_path: Path, harm: str) -> None:
     elif harm != "gone":
         payload = {"cut off": payload[: last.offset_data + 20], "cut off in a head": payload[: last.offset + 100],
                    "another byte": payload[: last.offset_data + 50] + b"!" + payload[last.offset_data + 51:],
-                   "no tar": b"what?" * 1000}[harm]  # fmt: skip
+                   "no tar": b"what?" * 1000}[harm]
         path.write_bytes(payload)
     word = "missing" if harm in ("gone", "without a member", "cut off in a head") else "damaged"
     with pytest.raises(MissingError, match=rf"000000\.tar/.*\.png is {word}.*make it"):

@@ -155,7 +155,7 @@ def test_a_difference_of_means_is_covered_as_often_as_promised(p: float) -> None
 
 
 @pytest.mark.parametrize("sides", [([], [Share(0.5, 3)]), ([Share(0.5, 3)], []), ([Share(1.5, 3)], [Share(0.5, 3)]),
-                                   ([Share(0.5, 0)], [Share(0.5, 3)])])  # fmt: skip
+                                   ([Share(0.5, 0)], [Share(0.5, 3)])])
 def test_a_difference_of_what_is_no_share_is_refused(sides: tuple[list[Share], list[Share]]) -> None:
     with pytest.raises(ValueError, match=r"is not a share|no proportions"):
         difference_of_means(*sides)
@@ -165,14 +165,14 @@ Pair = tuple[int, int]
 
 
 @pytest.mark.parametrize(("first", "second"), [((360, 400), (380, 400)), ((700, 1000), (650, 1000)),
-                                               ((56, 70), (48, 80))])  # fmt: skip
+                                               ((56, 70), (48, 80))])
 def test_the_p_value_of_no_difference_is_near_the_score_tests(first: Pair, second: Pair) -> None:
     found = p_of_zero(lambda confidence: newcombe(Count(*first), Count(*second), confidence))
     assert found == pytest.approx(test_proportions_2indep(*first, *second, method="score").pvalue, rel=0.3)
 
 
 @pytest.mark.parametrize(("first", "second"), list(product([(30, 40), (40, 40), (1, 1)],
-                                                            [(20, 40), (28, 40), (3, 9)])))  # fmt: skip
+                                                            [(20, 40), (28, 40), (3, 9)])))
 def test_the_p_value_is_where_the_interval_begins_to_exclude_zero(first: Pair, second: Pair) -> None:
     p = p_of_zero(lambda confidence: newcombe(Count(*first), Count(*second), confidence))
     assert 0 < p <= 1
@@ -187,14 +187,14 @@ def test_equal_accuracies_have_a_p_value_of_one_and_hopeless_ones_the_smallest()
 
 @pytest.mark.parametrize(("first", "second", "margin"), [
     ((950, 1000), (955, 1000), 0.03), ((380, 400), (384, 400), 0.05), ((700, 1000), (730, 1000), 0.05),
-])  # fmt: skip
+])
 def test_equivalence_is_near_the_score_tests_of_statsmodels(first: Pair, second: Pair, margin: float) -> None:
     expected = tost_proportions_2indep(*first, *second, -margin, margin, method="score").pvalue
     assert tost(Count(*first), Count(*second), margin) == pytest.approx(expected, rel=0.35)
 
 
 @pytest.mark.parametrize(("correct", "n", "margin"), [(38, 40, 0.05), (38, 40, 0.12), (99, 100, 0.05),
-                                                      (400, 400, 0.05)])  # fmt: skip
+                                                      (400, 400, 0.05)])
 def test_equivalence_is_found_where_the_interval_lies_inside_the_margin(correct: int, n: int, margin: float) -> None:
     p = tost(Count(correct, n), Count(n, n), margin)
     for alpha in (0.01, 0.05, 0.1):

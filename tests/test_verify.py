@@ -50,7 +50,7 @@ def draw(params: config.Params, source: str, engine: Any, identity: dict[str, An
         path.write_bytes(made.png())
         found.append(Sample(file_name=f"cat/{path.name}", id=one.request.id, class_name="cat", prompt=one.prompt.text,
                             prompt_id=one.prompt.id, index=0, seed=one.request.seed, engine="sd",
-                            fingerprint=fingerprint(identity, one.request), sha256=file_digest(path)))  # fmt: skip
+                            fingerprint=fingerprint(identity, one.request), sha256=file_digest(path)))
     write_rows(folder / "metadata.jsonl", found)
     return found
 
@@ -131,7 +131,7 @@ def test_every_damage_is_found_at_its_place(workspace: None, capsys: pytest.Capt
     after[10:20, 10:20] = 255 - after[10:20, 10:20]
     path.write_bytes(encode_png(after))
     write_rows(IMAGES / "metadata.jsonl", [*drawn[:3], replace(drawn[3], seed=image_seed(1, drawn[3].prompt_id, 0)),
-                                           drawn[4]])  # fmt: skip
+                                           drawn[4]])
     for place, change in ((0, 1), (1, 128)):
         path = RESTORED / restored[place].file_name
         pixels = read_picture(path).copy()
@@ -143,13 +143,13 @@ def test_every_damage_is_found_at_its_place(workspace: None, capsys: pytest.Capt
     (Path("data/images", ASKED) / asked[4].file_name).unlink()
     code, told = verified(capsys)
     found = {name: {one["id"]: one for one in told[name]["differing"]} for name in (
-        f"images {DRAWN}", f"images {ASKED}", f"deblur {DRAWN}/deblur")}  # fmt: skip
+        f"images {DRAWN}", f"images {ASKED}", f"deblur {DRAWN}/deblur")}
     assert (code, told["failed"]) == (1, 5)  # all but the picture of one changed bit
     first, second, third = found.values()
     assert {*first} == {drawn[2].id, drawn[3].id}
     assert first[drawn[2].id] == {
         "id": drawn[2].id, "psnr_db": pytest.approx(psnr(before, after)), "largest": largest(before, after),
-        "wrong": "its file is not the one that its row records"}  # fmt: skip
+        "wrong": "its file is not the one that its row records"}
     assert "another prompt, seed or source image than its fingerprint" in first[drawn[3].id]["wrong"]
     assert first[drawn[3].id]["psnr_db"] < BOUND_DB  # the seed's own picture is another one
     assert [one["wrong"] for one in second.values()] == [f"data/images/{ASKED}/{asked[4].file_name} is missing"]
@@ -157,7 +157,7 @@ def test_every_damage_is_found_at_its_place(workspace: None, capsys: pytest.Capt
     bit, spoilt, lost = (third[one.id] for one in restored[:3])
     assert (bit["psnr_db"], bit["largest"]) == (pytest.approx(10 * math.log10(255**2 * 24)), 1)
     assert (spoilt["psnr_db"], spoilt["largest"], spoilt["wrong"]) == (
-        pytest.approx(10 * math.log10(255**2 * 24 / 128**2)), 128, "")  # fmt: skip
+        pytest.approx(10 * math.log10(255**2 * 24 / 128**2)), 128, "")
     assert "is not the image that it was made from" in lost["wrong"]
 
 
@@ -196,7 +196,7 @@ def test_images_of_a_live_api_are_skipped_and_counted(workspace: None) -> None:
     folder = Path("data/images", ASKED)
     write_rows(folder / "metadata.jsonl", [
         replace(row, fingerprint=fingerprint(engine.identity, Request(row.id, row.prompt, row.seed)))
-        for row in rows_of(folder)])  # fmt: skip
+        for row in rows_of(folder)])
     found = redo(next(cell for cell in cells(params) if cell.name == ASKED), 5, 0)
     assert (found.sampled, found.skipped, found.worse(100)) == (0, 5, [])
     assert found.why == "made by an API, which draws another image for the same request"
@@ -205,7 +205,7 @@ def test_images_of_a_live_api_are_skipped_and_counted(workspace: None) -> None:
 def test_the_table_has_a_row_per_cell_and_a_line_per_failure() -> None:
     seen = [Found("images", "a", 400, 50, 50), Found("images", "b", 9, skipped=9, why="made by an API"),
             Found("deblur", "a/deblur", 300, 50, 37, differing=[
-                Differing(f"{number:02}", 30.0 + number, 200 - number, "") for number in range(13)])]  # fmt: skip
+                Differing(f"{number:02}", 30.0 + number, 200 - number, "") for number in range(13)])]
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(table("t", seen, 45))
     rows = [line.split() for line in console.export_text().splitlines()]
@@ -220,7 +220,7 @@ def test_the_table_has_a_row_per_cell_and_a_line_per_failure() -> None:
 def test_a_user_error_ends_the_module_with_2_and_one_line(workspace: None) -> None:
     shutil.rmtree(IMAGES)
     done = subprocess.run([sys.executable, "-m", "t2ibench.verify"], capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False)  # fmt: skip
+                          env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert f"dvc checkout {IMAGES}" in done.stderr
 

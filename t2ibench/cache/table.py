@@ -19,7 +19,7 @@ WHAT = {
     "images": "pictures", "filter": "measurements, features of texts", "deblur": "restored pictures",
     "evaluate": "judgements", REPLIES: "answers of an images API, paid for",
     OLDER: "stored before notes named their stage", LEFT: "temporary files, payloads without a note",
-}  # fmt: skip
+}
 RIGHT = ("items", "on disk", "in the lock", "made", "reused", "hit rate")
 
 

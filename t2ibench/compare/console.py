@@ -75,7 +75,7 @@ def _last_words(comparison: Mapping[str, Any], models: Mapping[str, Any]) -> lis
     wrong = [entry for entry in comparison["audit"] if entry["holds"] is False]
     if wrong:
         lines.append(Text(f"{len(wrong)} of the paper's averages and claims do not follow from its tables: see "
-                          "results/compare.md."))  # fmt: skip
+                          "results/compare.md."))
     return lines
 
 

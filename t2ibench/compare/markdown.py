@@ -95,12 +95,12 @@ def _completeness(rows: Sequence[Mapping[str, Any]], drew: Mapping[str, str]) ->
     variants = list(rows[0]["judged"])
     head = ["source", "planned", "failed", "made", "kept", *(f"judged, {name}" for name in variants)]
     lines = ["## Completeness", "", "Images of each source: planned = made + failed, and every kept one is judged.", "",
-             f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]  # fmt: skip
+             f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
     for row in rows:
         counts = [*(row[key] for key in ("planned", "failed", "made", "kept")), *row["judged"].values()]
         lines.append(f"| {shown(row['source'], drew)} | {' | '.join(map(str, counts))} |")
     reasons = [f"- {shown(row['source'], drew)}, {where}: {count} x {reason}" for row in rows
-               for where, found in row["reasons"].items() for reason, count in found.items()]  # fmt: skip
+               for where, found in row["reasons"].items() for reason, count in found.items()]
     return "\n".join([*lines, "", *reasons]).rstrip()
 
 
@@ -142,7 +142,7 @@ def _audit(entries: Sequence[Mapping[str, Any]]) -> str:
         if found:
             lines += ["", f"### {KINDS.get(kind, kind)}", ""]
             lines += [f"- {entry['where']} ({MARKS[entry['holds']]}): {entry['text']}" if entry["holds"] is not None
-                      else f"- {entry['where']}: {entry['text']}" for entry in found]  # fmt: skip
+                      else f"- {entry['where']}: {entry['text']}" for entry in found]
     return "\n".join(lines)
 
 

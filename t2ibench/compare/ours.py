@@ -90,7 +90,7 @@ def _average(names: Sequence[str], known: Sequence[str], found: CellResult, sett
     present = [name for name in shared if found.counts[name].n]
     if not present:
         return Ours(counts={name: Count(0, 0) for name in shared}, interval=Interval(0.0, 1.0), prompts=0,
-                    by_prompt=Interval(0.0, 1.0), obstacle=obstacle, empty="there are no images")  # fmt: skip
+                    by_prompt=Interval(0.0, 1.0), obstacle=obstacle, empty="there are no images")
     shares = [found.counts[name].correct / found.counts[name].n for name in present]
     wanting = [name for name in shared if name not in present]
     interval = mean_of_proportions([found.counts[name] for name in present], settings.confidence)

@@ -64,7 +64,7 @@ def _rows(
 
 def _table(right: Sequence[tuple[bool, bool]]) -> Table:
     return Table(right.count((True, True)), right.count((True, False)), right.count((False, True)),
-                 right.count((False, False)))  # fmt: skip
+                 right.count((False, False)))
 
 
 def _row(table: Table, p_value: float, p_holm: float | None, confidence: float, alone: int) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def _needed(evidence: Evidence, tests: int, alpha: float, power: float) -> tuple
     if ours is not None:
         return ours * classes, f"about {ours} images{each} would decide, if the accuracies stay as they are"
     both = smallest_n_that(decided(lambda n: replace(evidence, ours=_of(evidence.ours, n),
-                                                     published=_of(evidence.published, n))))  # fmt: skip
+                                                     published=_of(evidence.published, n))))
     if both is not None:
         return None, f"no number of our images would decide, the paper has too few; {both}{each} on either side would"
     wanted = images_for_margin(sum(one.p for one in evidence.published) / classes, evidence.margin, alpha, power)

@@ -39,7 +39,7 @@ def rejected(
         if strange:
             more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
             raise MissingError(f"data/filter/{source}/decisions.jsonl has {what} {min(strange)}{more}",
-                               f"dvc repro -f filter@{source}, then dvc repro")  # fmt: skip
+                               f"dvc repro -f filter@{source}, then dvc repro")
     return [sample for sample in made if not decided[sample.id]]
 
 

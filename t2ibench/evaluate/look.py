@@ -52,7 +52,7 @@ def pack(classes: Sequence[str], found: Found) -> tuple[bytes, dict[str, Any]]:
     arguments only."""
     seen, masked, image = found
     said = {"seen": asdict(seen), "predicted": masked.predicted, "confidence": masked.confidence, "area": masked.area,
-            "outline": masked.outline, "mask": base64.b64encode(encode_png(masked.mask)).decode()}  # fmt: skip
+            "outline": masked.outline, "mask": base64.b64encode(encode_png(masked.mask)).decode()}
     return encode_png(overlay(image, masked, classes)), said
 
 

@@ -71,7 +71,7 @@ class Duplicates:
         return found
 
     def _same(self, features: NDArray[np.float32], exact: NDArray[np.float32], rows: NDArray[np.intp],
-              columns: NDArray[np.intp]) -> NDArray[np.bool_]:  # fmt: skip
+              columns: NDArray[np.intp]) -> NDArray[np.bool_]:
         """bool [R, C]: whether image rows[r] and image columns[c] are one picture."""
         one, other = exact[rows], exact[columns]
         both = one @ other.T

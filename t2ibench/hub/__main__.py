@@ -75,7 +75,7 @@ def _progress() -> Iterator[Any]:
     """A bar a model in a terminal, a line a model elsewhere."""
     console = Console(file=sys.stderr)
     columns = (TextColumn("[bold]{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-               TimeRemainingColumn(compact=True))  # fmt: skip
+               TimeRemainingColumn(compact=True))
     with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
 
         def started(model: Entry, offered: Any, here: int) -> Any:

@@ -142,7 +142,7 @@ class Asker:
             fingerprint=fingerprint(self.identity, request), number=number, image=request.id, identity=self.identity,
             request=self.body(request), arrived=arrived, extra=self.extra | ({"price_usd": price} if price else {}),
             price_usd=price, at=moment(), reservation=reservation,
-        )  # fmt: skip
+        )
         self.shelf.put(entry)
         return entry
 

@@ -85,7 +85,7 @@ class OpenAIImages:
         self.ledger, self.budget_usd = ledger, budget_usd
         prices = Prices.given("images.openai", input_usd_per_million, output_usd_per_million)
         self.rules = Rules(attempts, backoff_seconds, 0.0 if server else price_usd, repeat_lost,
-                           Prices() if server else prices)  # fmt: skip
+                           Prices() if server else prices)
         self.clock = Clock()
         self._check()
         if server is not None and base_url is not None:
@@ -114,7 +114,7 @@ class OpenAIImages:
             bare(self.base_url, "images.openai.base_url")
         for key, value in (("concurrency", self.concurrency), ("attempts", self.rules.attempts),
                            ("timeout_seconds", self.timeout_seconds),
-                           ("requests_per_minute", self.requests_per_minute or 1)):  # fmt: skip
+                           ("requests_per_minute", self.requests_per_minute or 1)):
             if value <= 0:
                 raise ConfigError(f"images.openai.{key}", value, "a number above 0")
         for key, value in (("backoff_seconds", self.rules.backoff_seconds), ("price_usd", self.rules.price_usd)):
@@ -122,7 +122,7 @@ class OpenAIImages:
                 raise ConfigError(f"images.openai.{key}", value, "a number from 0")
         if self.rules.prices.known and not self.rules.price_usd:
             raise ConfigError("images.openai.price_usd", 0.0, "what an image costs at most: it is held back before the "
-                              "answer says its tokens")  # fmt: skip
+                              "answer says its tokens")
 
     def _replayed(self, path: Path) -> Cassette:
         """The cassette, checked against the settings. Raises ConfigError where it answers to others."""

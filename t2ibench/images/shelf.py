@@ -48,7 +48,7 @@ class Entry:
             "request": self.request, "request_digest": digest(self.request), "at": self.at, "extra": self.extra,
             "price_usd": self.price_usd, "reservation": self.reservation, "status": self.arrived.status,
             "headers": dict(self.arrived.headers), "lost": self.arrived.lost, **_told(body),
-        }  # fmt: skip
+        }
         return row | {"sha256": digest(row)}
 
     @classmethod
@@ -62,7 +62,7 @@ class Entry:
             arrived = Arrived(row["status"], row["headers"], body, row["lost"])
             given = {key: row[key] for key in ("fingerprint", "number", "image", "identity", "request", "extra")}
             return cls(**given, arrived=arrived, price_usd=row["price_usd"], at=row["at"],
-                       reservation=row["reservation"])  # fmt: skip
+                       reservation=row["reservation"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MissingError(f"{where} is no recorded answer ({error})", helps) from None
 

@@ -120,7 +120,7 @@ class Ledger:
                 "input_tokens": sum(row.tokens.input for row in rows),
                 "output_tokens": sum(row.tokens.output for row in rows),
                 "outcomes": dict(Counter(row.outcome for row in rows)),
-            }  # fmt: skip
+            }
 
     def _spent(self) -> float:
         return sum(row.usd or 0 for row in self._asked.values() if row.billed != "no")

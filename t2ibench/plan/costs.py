@@ -50,7 +50,7 @@ def cost(params: config.Params, cell: Cell, rows: Sequence[dict[str, Any]]) -> C
         tries = int(params.prompts[cell.name].get("max_tries", 1))
         unknown = "; price unknown" if cell.usd is None else ""
         return Cost(cell, 0.0, f"{cell.requests} requests, {tries * cell.requests} with all repairs{unknown}", cell.usd,
-                    0, True)  # fmt: skip
+                    0, True)
     node = params.images[params.sources[cell.name.split("/")[0]].images]
     found = speed(params, cell.stage, cell.name, rows)
     seconds: float | None = 0.0

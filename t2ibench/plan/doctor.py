@@ -22,7 +22,7 @@ Check = Callable[[Study], Iterator[Finding]]
 ALL: Sequence[Check] = (
     checks.python, checks.device, checks.disk, checks.engines, checks.files, checks.weights_here, checks.licences,
     checks.revisions, reach.keys, reach.budget, reach.addresses,
-)  # fmt: skip
+)
 EDIT = "edit conf/, then make params"
 
 

@@ -22,7 +22,7 @@ BUNDLED = {"images": 12.0, "filter": 80.0, "deblur": 45.0, "evaluate": 600.0}
 NETWORK = {  # tera-operations of a sampler step without guidance, and of the decoder; the side, in pixels, they are for
     "hub://sd15": (0.8, 2.5, 512), "hub://sd15-inpainting": (0.8, 2.5, 512), "hub://sd-turbo": (0.8, 2.5, 512),
     "hub://sdxl": (6.0, 10.0, 1024), "hub://sd35-medium": (24.0, 10.0, 1024),
-}  # fmt: skip
+}
 """Two operations a multiplication and addition. Counted by us for the published architectures, rounded; SD 3.5's from
 its 2.5 * 10^9 parameters and 4,400 tokens."""
 
@@ -34,7 +34,7 @@ RESTORMER = 1.1
 
 PEAK = {  # float32, float16/bfloat16: tera-operations a second
     "t4": (8.1, 65.0), "rtx3090": (35.6, 71.0), "h100": (67.0, 989.0), "cpu": (0.5, 0.5),
-}  # fmt: skip
+}
 """NVIDIA's data sheets; cpu: two cores with AVX-512."""
 
 SHARE = {True: 0.15, False: 0.4}

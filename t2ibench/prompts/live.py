@@ -101,7 +101,7 @@ class Live:
             raise self._error(class_name, f"no answer came to an earlier request ({lost}); {once(SWITCH)}")
         if paid >= PAID_TRIES:
             raise self._error(class_name, f"{paid} replies were paid for and are no chat completions; asking again "
-                              f"pays again ({SWITCH})")  # fmt: skip
+                              f"pays again ({SWITCH})")
 
     def _ask(self, mark: str, class_name: str, request: dict[str, Any]) -> dict[str, Any]:
         """Requests until there is a reply. Raises MissingError or UserError, by the rules, where there is none."""
@@ -148,7 +148,7 @@ class Live:
 
     def _error(self, class_name: str, reason: str) -> UserError:
         return UserError(f"prompts.llm: {class_name}: {reason}; replies kept in {self.save}: {len(self.exchanges)}, a "
-                         "new run asks only for the others")  # fmt: skip
+                         "new run asks only for the others")
 
 
 def _read(arrived: Arrived) -> dict[str, Any]:
@@ -163,4 +163,4 @@ def _read(arrived: Arrived) -> dict[str, Any]:
 def _malformed(arrived: Arrived, key: str) -> Again:
     begins = clean(arrived.body[:80].decode("utf-8", "replace"), key)
     return Again("malformed", f"the reply is no chat completion (it begins {begins!r}): prompts.llm.base_url names a "
-                 "server that answers with them", billed="yes")  # fmt: skip
+                 "server that answers with them", billed="yes")

@@ -80,7 +80,7 @@ def _openai() -> OpenAIImages:
     return OpenAIImages(model="dall-e-3", base_url=None, size=64, quality="standard", response_format="b64_json",
                         send_seed=True, server="tiny://standin", server_steps=4, server_guidance=1.0, concurrency=2,
                         attempts=1, backoff_seconds=0, timeout_seconds=120, price_usd=0.0, budget_usd=0.0,
-                        stands_for="DALL-E 3", hardware=CPU)  # fmt: skip
+                        stands_for="DALL-E 3", hardware=CPU)
 
 
 def _draw(engine: Any, _: Sequence[np.ndarray]) -> Results:
@@ -106,7 +106,7 @@ def _restore(engine: Restormer, pictures: Sequence[np.ndarray]) -> Results:
 
 def _measure() -> Measure:
     return Measure(ClipRanking("tiny://clip", "a photo of a {class_name}", CLASSES, CPU), Quality(0.02, 0.02),
-                   Duplicates(0.008, 0.9), People("tiny://yolo", 0.5, 64, CPU))  # fmt: skip
+                   Duplicates(0.008, 0.9), People("tiny://yolo", 0.5, 64, CPU))
 
 
 def _measured(engine: Measure, pictures: Sequence[np.ndarray]) -> Results:

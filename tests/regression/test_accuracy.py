@@ -55,7 +55,7 @@ def test_predictions_flipped_for_one_class_are_found(victim: str) -> None:
     cell, planted = "sd-llm/base", dict(BASELINE["cells"])
     rows = [Prediction(id=f"{name}-{i}", class_name=name, confidence=0.9, box=None,
                        predicted=name if (i < count["correct"]) != (name == victim) else NONE)
-            for name, count in planted[cell].items() for i in range(count["n"])]  # fmt: skip
+            for name, count in planted[cell].items() for i in range(count["n"])]
     planted[cell] = score(rows, list(planted[cell]))["per_class"]
     assert [text.split(":")[0] for text in changed(BASELINE["cells"], planted)] == [f"{cell} {victim}"]
 

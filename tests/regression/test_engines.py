@@ -45,7 +45,7 @@ def test_an_engine_gives_what_was_recorded_under_its_identity(name: str, recorde
 
 @pytest.mark.parametrize(("name", "engine"), [
     ("images.sd dpmsolver++", StableDiffusion), ("deblur.restormer", Restormer), ("filter.measure", ClipRanking),
-    ("evaluate.yolov8", Yolov8)])  # fmt: skip
+    ("evaluate.yolov8", Yolov8)])
 def test_a_raised_version_asks_for_a_new_recording(name: str, engine: Any, recorded: Recorded,
                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "VERSION", engine.VERSION + 1)

@@ -56,7 +56,7 @@ def replicate(root: Path, n: int = 400) -> None:
     for _, cell in columns(PAPER):
         rows = [Prediction(id=f"{name}{i // 4:04}-{i % 4}", class_name=name, confidence=0.9, box=None,
                            predicted=name if i < round(n * printed[cell, name]) else NONE)
-                for name in CLASSES for i in range(n)]  # fmt: skip
+                for name in CLASSES for i in range(n)]
         write_cell(root, cell, rows)
 
 
@@ -70,7 +70,7 @@ def flip(root: Path, cell: str, victim: str) -> None:
     rows = read_rows(root / f"data/evaluate/{cell}/predictions.jsonl", Prediction)
     other = next(name for name in CLASSES if name != victim)
     turned = [replace(row, predicted=other if row.predicted == victim else victim) if row.class_name == victim else row
-              for row in rows]  # fmt: skip
+              for row in rows]
     write_cell(root, cell, turned)
 
 
@@ -86,7 +86,7 @@ def test_a_faithful_replication_passes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("table", "cell", "victim"), [(1, "sd-llm/base", "cat"), (1, "dalle3-llm/base", "elephant"),
-                                                       (4, "sd-caption/deblur", "bear")])  # fmt: skip
+                                                       (4, "sd-caption/deblur", "bear")])
 def test_predictions_flipped_for_one_class_are_found(tmp_path: Path, table: int, cell: str, victim: str) -> None:
     replicate(tmp_path)
     flip(tmp_path, cell, victim)

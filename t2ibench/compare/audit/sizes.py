@@ -41,7 +41,7 @@ def _column(rows: Sequence[PublishedCell]) -> Entry:
         {"row": cell.row, "printed": cell.printed, "smallest_n": smallest_n([cell], largest_needed([cell])),
          "ns": as_ranges(ns)}
         for cell, ns in zip(rows, fits, strict=True)
-    ]  # fmt: skip
+    ]
     n = rows[0].n
     holds = None if n is None else bool(shared_rules(rows, n))
     text = _what_fits(details, smallest, at_all)
@@ -68,7 +68,7 @@ def _what_fits(rows: Sequence[Entry], smallest: int | None, at_all: int | None) 
     if smallest is not None:
         return f"The smallest n that gives the {len(rows)} printed rows is {smallest}"
     large = [f"{row['row']} prints {row['printed']}, which takes {row['smallest_n']} at least" for row in rows
-             if not row["ns"]]  # fmt: skip
+             if not row["ns"]]
     why = ", ".join(large) or "so n differs between them, or is larger"
     return f"No n up to {N_MAX} gives the {len(rows)} printed rows, one of {at_all} would; {why}"
 

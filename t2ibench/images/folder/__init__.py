@@ -118,7 +118,7 @@ class ImportedImages:
             index = counts[prompt.id]
             counts[prompt.id] += 1
             request = FileRequest(image_id(prompt.id, index), entry.text, 0, entry.path, entry.file, entry.sha256,
-                                  entry.rule)  # fmt: skip
+                                  entry.rule)
             planned.append(Planned(prompt, index, request))
         return sorted(planned, key=lambda one: one.request.id)
 

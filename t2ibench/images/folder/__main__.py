@@ -36,7 +36,7 @@ def main() -> None:
         "left_out": listing.left_out,
         "planned": Counter(entry.class_name for entry in listing.entries),
         "refused": Counter(entry.rule for entry in listing.entries if entry.rule),
-    }, sort_keys=True, indent=2))  # fmt: skip
+    }, sort_keys=True, indent=2))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from t2ibench.images.folder.rules import FORMATS, Refusal
 ORIENTATION = 274
 BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError,
-          EOFError, MemoryError, struct.error, zlib.error)  # fmt: skip
+          EOFError, MemoryError, struct.error, zlib.error)
 """What Pillow's decoders raise on bytes that were not written by an encoder."""
 
 
@@ -43,7 +43,7 @@ class Decoded:
     def facts(self) -> dict[str, Any]:
         """What the picture's row says of its file."""
         return {"format": self.format, "mode": self.mode, "width_px": self.width_px, "height_px": self.height_px,
-                "notes": self.notes}  # fmt: skip
+                "notes": self.notes}
 
 
 def decode(data: bytes, max_pixels: int, size: int | None) -> Decoded:

@@ -26,13 +26,13 @@ class Settled(NamedTuple):
 
 
 def settle(listing: Listing, planned: Sequence[Planned], samples: Sequence[Sample],
-           failures: Sequence[Failure]) -> Settled:  # fmt: skip
+           failures: Sequence[Failure]) -> Settled:
     """Refuses repeated pictures and completes the rows with their files."""
     origins = {one.request.id: one.prompt.origin for one in planned}
     rules = _repeats(samples, origins)
     kept = [_completed(sample, origins[sample.id]) for sample in samples if sample.id not in rules]
     twice = [Failure(id=sample.id, class_name=sample.class_name, reason=reason(rules[sample.id]), attempts=0)
-             for sample in samples if sample.id in rules]  # fmt: skip
+             for sample in samples if sample.id in rules]
     refused = [replace(failure, extra={"file": origins[failure.id]["file"]}) for failure in [*failures, *twice]]
     summary = {
         "found": listing.found,
@@ -64,7 +64,7 @@ def _completed(sample: Sample, origin: Mapping[str, Any]) -> Sample:
     if PurePosixPath(origin["file"]).suffix.lower() not in FORMATS[sample.extra["format"]]:
         notes = sorted([*notes, "other-extension"])
     return replace(sample, extra={**sample.extra, "notes": notes, "file": origin["file"],
-                                  "file_sha256": origin["sha256"]})  # fmt: skip
+                                  "file_sha256": origin["sha256"]})
 
 
 def _counts(keys: Iterable[str]) -> dict[str, int]:

@@ -58,7 +58,7 @@ def parse(arguments: list[str]) -> list[tuple[str, Options]]:
         scenes=given.scenes, held_out=given.held_out, captions=given.captions,
         latent_channels=given.latent_channels, grid_minutes=given.grid_minutes, start=given.start,
         unet=tuple(int(width) for width in given.unet.split(",")),
-    )  # fmt: skip
+    )
     return [
         (part, replace(options, minutes=PARTS[part][2] if given.minutes is None else given.minutes))
         for part in ([name for name in PARTS if name not in OPTIONAL] if given.part == ALL else [given.part])

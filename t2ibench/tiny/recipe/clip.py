@@ -38,7 +38,7 @@ def config() -> dict[str, Any]:
             },
         },
         "preprocess_cfg": {"mean": list(MEAN), "std": list(STD), "interpolation": "bicubic", "resize_mode": "squash"},
-    }  # fmt: skip
+    }
 
 
 def build() -> nn.Module:

@@ -66,7 +66,7 @@ class Scenes:
             [c for c, k in zip(self.captions, keep, strict=True) if k],
             position[self.thing_scene[things]], self.thing_name[things],
             self.thing_box[things], self.thing_mask[things],
-        )  # fmt: skip
+        )
 
     def masks(self, things: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Masks bool [len(things), 64, 64]."""
@@ -100,7 +100,7 @@ def render_chunk(path: Path, seeds: Sequence[int], kind: str) -> Path:
         captions=text, thing_scene=np.array(owner, np.int64), thing_name=np.array(thing_names),
         thing_box=np.array(boxes, np.float32).reshape(-1, 4),
         thing_mask=np.array(masks, np.uint8).reshape(-1, SIZE * SIZE // 8),
-    )  # fmt: skip
+    )
     os.replace(temporary, path)
     return path
 

@@ -30,7 +30,7 @@ def sample(pipe: Any, prompts: list[str], first_seed: int, size: int = 20) -> np
         made = pipe(
             texts, num_inference_steps=STEPS, guidance_scale=GUIDANCE, generator=draws,
             height=64, width=64, output_type="np",
-        ).images  # fmt: skip
+        ).images
         parts.append((made * 255.0).round().astype(np.uint8))
     return np.concatenate(parts)
 

@@ -71,7 +71,7 @@ def schedule() -> dict[str, Any]:
     return {
         "num_train_timesteps": 1000, "beta_schedule": "squaredcos_cap_v2",
         "prediction_type": "v_prediction", "steps_offset": 1,
-    }  # fmt: skip
+    }
 
 
 def pipeline(networks: Networks, autoencoder: Any) -> Any:
@@ -83,7 +83,7 @@ def pipeline(networks: Networks, autoencoder: Any) -> Any:
         scheduler=DPMSolverMultistepScheduler(**schedule(), timestep_spacing="trailing"),
         safety_checker=None, feature_extractor=None, image_encoder=None,
         requires_safety_checker=False,
-    )  # fmt: skip
+    )
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

@@ -26,7 +26,7 @@ HELD_OUT = 200
 SIZES = {
     "dim": 12, "num_blocks": [1, 1, 1, 2], "num_refinement_blocks": 1, "heads": [1, 2, 2, 4],
     "ffn_expansion_factor": 2.0, "LayerNorm_type": "BiasFree",
-}  # fmt: skip
+}
 
 
 def build() -> nn.Module:
@@ -135,7 +135,7 @@ def train(options: Options) -> None:
     loop.fit(
         options, "restormer", model, len(scenes.images), loss_of, report,
         batch=BATCH, rate=RATE, decay=1e-4, average=0.995,
-    )  # fmt: skip
+    )
 
 
 def load(options: Options) -> nn.Module:

@@ -115,7 +115,7 @@ def train(options: Options) -> None:
         options, "seg", masks, len(scenes.images), loss_of,
         lambda: f"held-out masks overlap by {mean_overlap(detector, masks, plain):.3f} (mean IoU)",
         batch=BATCH, rate=RATE, decay=0.01,
-    )  # fmt: skip
+    )
 
 
 def load(options: Options) -> Masks:

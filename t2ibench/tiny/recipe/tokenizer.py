@@ -29,7 +29,7 @@ def learn_merges(texts: list[str], count: int) -> list[tuple[str, str]]:
     trainer = trainers.BpeTrainer(
         vocab_size=512 + count, min_frequency=2, end_of_word_suffix="</w>", show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-    )  # fmt: skip
+    )
     backend.train_from_iterator(texts, trainer)
     model = json.loads(backend.to_str())["model"]
     return [(pair[0], pair[1]) for pair in model["merges"]][:count]
@@ -48,7 +48,7 @@ def build(texts: list[str]) -> Any:
     return CLIPTokenizer(
         vocab={word: number for number, word in enumerate(words)}, merges=merges,
         pad_token=PAD, model_max_length=LENGTH,
-    )  # fmt: skip
+    )
 
 
 def corpus(options: Options) -> list[str]:

@@ -62,6 +62,6 @@ def start(options: Options) -> None:
     ema = Ema([fresh.unet, fresh.text], 0.9995)
     state = {"unet": fresh.unet.state_dict(), "text": fresh.text.state_dict(), "optimizer": optimizer.state_dict(),
              "ema": ema.state_dict(), "step": 0, "spent": 0.0, "channels": list(channels),
-             "latent_channels": cache.latents.shape[2]}  # fmt: skip
+             "latent_channels": cache.latents.shape[2]}
     common.atomic_save(state, options.folder("diffusion") / "checkpoint.pt")
     print(f"transfer: the new latents explain {explained:.3f} of the old ones", flush=True)

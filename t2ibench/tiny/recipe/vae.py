@@ -31,7 +31,7 @@ def build(latent_channels: int) -> Any:
         down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
         block_out_channels=(16, 32, 64), layers_per_block=1, latent_channels=latent_channels,
         norm_num_groups=8, sample_size=64, scaling_factor=1.0, mid_block_add_attention=False,
-    )  # fmt: skip
+    )
 
 
 def edges(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -142,7 +142,7 @@ def train(options: Options) -> None:
     loop.fit(
         options, "yolo", model, len(images), loss_of, lambda: report_line(model, plain, surreal),
         batch=BATCH, rate=RATE, decay=0.02,
-    )  # fmt: skip
+    )
 
 
 def load(options: Options) -> nn.Module:
