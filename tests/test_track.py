@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from fake_workspace import make_params
 from mlflow import MlflowClient
 from tracked import free_port, make_published, runs_of, start_ui, write_reading
@@ -167,6 +168,21 @@ def test_another_result_is_another_run_and_the_view_shows_it_in_place_of_the_old
     assert publish(runs_of(workspace, params), EXPERIMENT, None, workspace) == 1
     assert len(published(local(workspace))) == 5
     assert MlflowClient(local(workspace)).get_experiment_by_name(EXPERIMENT).tags[f"{TAG}cells"] != before
+
+
+def test_an_edit_of_code_that_changes_no_result_is_no_other_run_and_one_that_changes_a_set_is(
+    workspace: Path, params: dict[str, Any], runs: list[CellRun]
+) -> None:
+    lock = workspace / "dvc.lock"
+    stages = yaml.safe_load(lock.read_text())
+    stages["stages"]["evaluate@sd-llm-base"]["deps"] = [{"path": "t2ibench/evaluate", "md5": "1" * 32}]
+    lock.write_text(yaml.safe_dump(stages))
+    assert [run.entry for run in runs_of(workspace, params)] == [run.entry for run in runs]
+    stages["stages"]["evaluate@sd-llm-base"]["outs"][0]["md5"] = "2" * 32
+    lock.write_text(yaml.safe_dump(stages))
+    changed = [run.name for run, before in zip(runs_of(workspace, params), runs, strict=True)
+               if run.entry != before.entry]
+    assert changed == ["sd-llm/base"]
 
 
 CARDS = {"t4": ("Tesla T4", "535"), "rtx3090": ("NVIDIA GeForce RTX 3090", "550")}

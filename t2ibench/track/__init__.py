@@ -1,8 +1,8 @@
 """track: results and timings -> MLflow, one run per cell.
 
 Stages write files; this one publishes them, from one process, so a tracking server that is down loses nothing.
-A run is identified by its entry: the digest of the cell's stages in dvc.lock, of what is said about them, and of the
-hardware that timed them. Publishing the same entry again changes nothing.
+A run is identified by its entry: the digest of the cell's outs and params in dvc.lock, of what is said about them, and
+of the hardware that timed them. Publishing the same entry again changes nothing.
 
     collect(root, params, timings, tags)         -> a CellRun per cell, read from results/, data/ and dvc.lock
     mlflow.publish(runs, experiment, uri, root)  -> the MLflow runs, and the views that `make ui` opens

@@ -65,7 +65,7 @@ def _cell(root: Path, params: Mapping[str, Any], lock: Mapping[str, Any], compar
              "deblur": name, "evaluate": name}
     clocks = measures.clocks(timings / params["hardware"]["name"], cells)
     stages = {stage: f"{stage}@{cell.replace('/', '-')}" for stage, cell in cells.items()}
-    locked = {stage: lock.get(stage) for stage in stages.values()}
+    locked = {stage: _decided(lock.get(stage) or {}) for stage in stages.values()}
     try:
         figures = measures.metrics(filtered, result, rows, pair, params["study"]["classes"])
     except (KeyError, TypeError) as error:
@@ -86,6 +86,12 @@ def _cell(root: Path, params: Mapping[str, Any], lock: Mapping[str, Any], compar
         samples=_samples(root / "data/deblur" / name, kept, params["study"]["classes"]),
         documents=(result_file, filter_file, root / "results/compare.json"),
     )
+
+
+def _decided(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a stage's entry says what was made, and with which settings: an edit of code that changes neither is no
+    news, and no new run."""
+    return {key: entry.get(key) for key in ("outs", "params")}
 
 
 def _settings(params: Mapping[str, Any], source: str, variant: str) -> dict[str, str]:
