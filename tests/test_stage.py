@@ -50,7 +50,7 @@ def test_a_stage_writes_its_out_and_its_clock_beside_it(workspace: Path) -> None
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["experiments.prompts", "lmm"], ["experiments.prompts", "'lmm'", "llm, coco"]),
+    (["experiments.prompts", "lmm"], ["experiments.prompts", "'lmm'", "coco, llm"]),
     (["experiments.images"], ["one of dalle3-llm, sd-caption, sd-llm"]),
     (["experiments.evaluate", "sd-llm"], ["sd-llm/base"]),
     (["experiments.prompts", "llm", "study.sed=3"], ["study.sed"]),
