@@ -2,10 +2,8 @@
 
 import base64
 import json
-import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from test_server import KEY, REQUEST, SETTINGS, draw, picture, reply, serve
+from unreachable import deaf, nobody
 
 from t2ibench.errors import ConfigError, UserError
 from t2ibench.images import Made, Refused, Request, Stopped
@@ -142,26 +141,6 @@ def test_each_fault_has_its_rule_its_count_and_its_cost(rule: Rule) -> None:
         if spent or {"policy", "refused"} & outcomes.keys():
             assert again.arrived == told.arrived, "nothing is paid for twice"
             assert again.reason == told.reason and type(again.answer) is type(told.answer)
-
-
-@contextmanager
-def deaf() -> Iterator[str]:
-    """An address at which no connection is ever taken: its queue is full."""
-    with socket.socket() as server, socket.socket() as first, socket.socket() as second:
-        server.bind(("127.0.0.1", 0))
-        server.listen(0)
-        for waiting in (first, second):
-            waiting.setblocking(False)
-            waiting.connect_ex(server.getsockname())
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
-
-
-@contextmanager
-def nobody() -> Iterator[str]:
-    """An address at which nobody listens."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{held.getsockname()[1]}/v1"
 
 
 @pytest.mark.parametrize("place", [deaf, nobody])

@@ -2,17 +2,15 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from unreachable import deaf, nobody
 
 from t2ibench.errors import ConfigError, MissingError, UserError
 from t2ibench.paid.ledger import Ledger, path_of
@@ -144,26 +142,6 @@ def test_each_fault_has_its_rule_its_count_and_its_cost(rule: Rule) -> None:
         assert (len(server.requests) > arrived) == again
         if not again:
             assert bool(second) == bool(told) and ("prompts.llm.repeat_lost" in second or not second)
-
-
-@contextmanager
-def deaf() -> Iterator[str]:
-    """An address at which no connection is ever taken: its queue is full."""
-    with socket.socket() as server, socket.socket() as first, socket.socket() as second:
-        server.bind(("127.0.0.1", 0))
-        server.listen(0)
-        for waiting in (first, second):
-            waiting.setblocking(False)
-            waiting.connect_ex(server.getsockname())
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
-
-
-@contextmanager
-def nobody() -> Iterator[str]:
-    """An address at which nobody listens."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{held.getsockname()[1]}/v1"
 
 
 @pytest.mark.parametrize("place", [deaf, nobody])
