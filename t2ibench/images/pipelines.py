@@ -32,6 +32,10 @@ FLOW_SCHEDULERS = {
 }
 """The same for pipelines that sample by flow matching."""
 
+KNOWN = ("StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline")
+"""diffusers' classes that are taken as a folder names them. AutoPipelineForText2Image, which finds the one for any
+other folder, imports every pipeline that it knows: a sixth of the start of a process that draws."""
+
 
 class Embedded(NamedTuple):
     """A prompt's embedding. sequence: tensor [1, tokens, width]; pooled: [1, width], None for pipelines without one."""
@@ -101,12 +105,15 @@ def load(path: Path, dtype: Any, help: str) -> Any:
 
     Raises MissingError where the folder lacks a part or a part cannot be read.
     """
-    from diffusers import AutoPipelineForText2Image
+    import diffusers
     from diffusers.utils import logging as diffusers_logging
     from safetensors import SafetensorError
     from transformers.utils import logging as transformers_logging
 
-    parts, pipelines = _parts(path, help), cast(Any, AutoPipelineForText2Image)
+    index = _index(path, help)
+    parts = _parts(index, path, help)
+    kind = index.get("_class_name")
+    pipelines = cast(Any, getattr(diffusers, kind if kind in KNOWN else "AutoPipelineForText2Image"))
     for logging in (diffusers_logging, transformers_logging):
         logging.disable_progress_bar()
     without: dict[str, Any] = {part: None for part in UNUSED if part in parts}
@@ -133,15 +140,19 @@ def _variant(path: Path) -> str | None:
     return None if any(file.is_file() for file in files) else "fp16"
 
 
-def _parts(path: Path, help: str) -> list[str]:
-    """The parts that the folder's model_index.json names. Raises MissingError where one has no folder."""
+def _index(path: Path, help: str) -> dict[str, Any]:
+    """The folder's model_index.json: its pipeline's class and parts. Raises MissingError where it cannot be read."""
     index = path / "model_index.json"
     try:
-        named = json.loads(index.read_text(encoding="utf-8"))
-        parts = sorted(key for key, value in named.items() if isinstance(value, list))
-        filled = [part for part in parts if named[part][0] is not None]
-    except (OSError, ValueError, AttributeError, IndexError) as error:
+        return dict(json.loads(index.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise MissingError(f"{index} is missing or damaged ({type(error).__name__})", help) from None
+
+
+def _parts(index: dict[str, Any], path: Path, help: str) -> list[str]:
+    """The parts that a pipeline names. Raises MissingError where one has no folder."""
+    parts = sorted(key for key, value in index.items() if isinstance(value, list) and value)
+    filled = [part for part in parts if index[part][0] is not None]
     for part in filled:
         if part not in UNUSED and not (path / part).is_dir():
             raise MissingError(f"the weights in {path} lack the folder {part}", help)

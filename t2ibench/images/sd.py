@@ -1,5 +1,5 @@
-"""Stable Diffusion on this machine, through diffusers' AutoPipelineForText2Image: 1.5, Turbo, XL, 3.5, whichever of
-these pipelines the weights' folder names.
+"""Stable Diffusion on this machine, through diffusers' pipelines: 1.5, Turbo, XL, 3.5, whichever of these the weights'
+folder names.
 
 Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion Models, CVPR 2022; classifier-free
 guidance after Ho and Salimans, 2022; DPM-Solver++ after Lu et al., 2022.

@@ -49,7 +49,6 @@ BUILT = {
 
 YOLO = f"""
 from ultralytics.models import YOLO
-import torchvision
 from safetensors.torch import load_file
 model = YOLO("yolov8n{{kind}}.yaml", task="{{task}}", verbose=False).model
 state = load_file("{TINY}/yolo/yolov8n.safetensors")
@@ -60,8 +59,8 @@ with torch.inference_mode():
 """
 PLAIN = {
     "images": f"""
-from diffusers import AutoPipelineForText2Image, DPMSolverMultistepScheduler
-pipeline = AutoPipelineForText2Image.from_pretrained("{TINY}/sd", local_files_only=True, torch_dtype=torch.float32)
+from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
+pipeline = StableDiffusionPipeline.from_pretrained("{TINY}/sd", local_files_only=True, torch_dtype=torch.float32)
 pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
 pipeline.set_progress_bar_config(disable=True)
 pipeline(["a cat"] * 16, num_inference_steps=12, guidance_scale=2.0, height=64, width=64, output_type="np")
