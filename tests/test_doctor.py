@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from t2ibench.harness.params import write
 from t2ibench.hub import catalogue, store
 from t2ibench.plan import machine
 from t2ibench.plan.checks import Finding
@@ -156,9 +157,11 @@ def test_a_file_that_prompts_are_read_from_has_to_be_there(workspace: Path) -> N
 
 
 def test_coco_that_was_not_fetched_is_missing_with_the_command_that_brings_it(workspace: Path) -> None:
-    found = findings(["prompts.coco.captions=hub://coco-captions"])
+    write(Path("params.yaml"), ["models=hub"], ROOT / "conf")
+    found = findings([])
     assert of(found, "files") == []
-    assert [(one.state, one.help) for one in of(found, "weights") if "COCO" in one.found] == [("missing", "make fetch")]
+    weights = [(one.state, one.help) for one in of(found, "weights") if "COCO 2017" in one.found]
+    assert weights == [("missing", "make fetch")]
 
 
 def test_a_model_that_is_here_and_not_pinned_gives_the_line_to_commit(workspace: Path) -> None:

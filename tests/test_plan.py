@@ -14,10 +14,12 @@ import yaml
 
 from t2ibench.harness import config, timing
 from t2ibench.harness.items import ItemCache
+from t2ibench.harness.params import write
+from t2ibench.hub.__main__ import wanted
 from t2ibench.images import fingerprint, plan
 from t2ibench.paid.ledger import Ledger, path_of
 from t2ibench.pictures import encode_png
-from t2ibench.plan import costs, counting, speeds, table
+from t2ibench.plan import costs, counting, speeds, stored, table
 from t2ibench.records import Prompt, digest, read_rows, write_json
 
 ROOT = Path(__file__).parents[1]
@@ -121,6 +123,10 @@ def test_a_stored_image_is_counted_by_its_fingerprint_and_another_setting_has_no
 def test_prompts_of_other_params_are_not_taken_for_these(workspace: Path) -> None:
     write_prompts()
     assert cell(counting.count(small()), "images", FIRST).exact
+    ran = {"params": {"params.yaml": {"prompts.llm": small().prompts["llm"], "study.seed": 2026}}}
+    Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"prompts@llm": ran}}))
+    assert cell(counting.count(small("prompts.llm.budget_usd=99")), "images", FIRST).exact
+    assert not cell(counting.count(small("prompts.llm.temperature=0.5")), "images", FIRST).exact
     other = cell(counting.count(small("prompts.llm.per_class=3")), "images", FIRST)
     assert (other.images, other.exact) == (6, False)
 
@@ -308,6 +314,18 @@ def test_models_that_were_not_fetched_are_downloads_and_no_error(workspace: Path
     assert "0.14 GB (make fetch)" in table.to_fetch(found)
 
 
+def test_the_published_models_alone_bring_cocos_captions_and_the_docs_name_what_is_fetched(workspace: Path) -> None:
+    write(Path("params.yaml"), ["models=hub"], ROOT / "conf")
+    composed = config.load()
+    assert composed.prompts["coco"]["captions"] == "hub://coco-captions"
+    found = {one.name: one.bytes for one in costs.downloads(composed)}
+    assert sorted(found) == [one.name for one in wanted(Path("params.yaml"))], "make plan names what make fetch brings"
+    assert "coco-captions" in found
+    size = f"{sum(found.values()) / 1e9:.1f} GB"
+    for path in ("docs/models.md", "docs/studies/ieie2026.md", "conf/models/hub.yaml"):
+        assert size in (ROOT / path).read_text(), path
+
+
 def test_disk_is_measured_where_pictures_are_stored_and_marked_where_not() -> None:
     made = counting.Cell("images", FIRST, 10, 0, sizes=(100, 300))
     params = config.load(folder=ROOT)
@@ -324,5 +342,6 @@ def test_durations_are_short(seconds: float | None, text: str) -> None:
 
 
 def test_the_written_prompts_are_read_as_the_stage_reads_them(workspace: Path) -> None:
-    assert counting.prompts(small(), "llm") is None
+    params = small()
+    assert counting.prompts(params, "llm", stored.Lock(params)) is None
     assert write_prompts() == read_rows(Path("data/prompts/llm/prompts.jsonl"), Prompt)

@@ -424,7 +424,8 @@ def test_the_yaml_files_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> Non
     for name, engine in (("llm", LLMPrompts), ("coco", CocoPrompts)):
         text = (ROOT / f"conf/prompts/{name}.yaml").read_text()
         assert all("#" in line for line in text.splitlines()[2:]), "every value has its unit and source"
-        study = OmegaConf.create({"study": {"name": "study", "budget_usd": 10.0}})
+        models = OmegaConf.load(ROOT / "conf/models/tiny.yaml")
+        study = OmegaConf.create({"study": {"name": "study", "budget_usd": 10.0}, "models": models})
         settings: Any = OmegaConf.to_container(OmegaConf.merge(study, OmegaConf.create(text)), resolve=True)
         target = settings[name].pop("_target_")
         assert target == f"{engine.__module__}.{engine.__name__}"

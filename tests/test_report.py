@@ -216,6 +216,7 @@ def test_the_page_does_not_depend_on_where_it_was_made(tmp_path: Path) -> None:
 
 def test_a_banner_says_that_the_bundled_models_prove_no_paper(page: Page) -> None:
     assert "They prove the harness, never a paper." in page.text
+    assert "hard-cases.json" not in page.text, "captions are data, and no model"
     assert "Of the images of dalle3-llm another model drew: standin for DALL-E 3." in page.text
 
 

@@ -23,6 +23,10 @@ from t2ibench.plan.stored import Lock, Store
 from t2ibench.prompts.llm import LLMPrompts
 from t2ibench.records import Prompt, Sample, read_rows
 
+TERMS = frozenset({"timeout_seconds", "attempts", "backoff_seconds", "max_tries", "budget_usd", "ledger", "repeat_lost",
+                   "save", "input_usd_per_million", "output_usd_per_million"})
+"""Settings of a prompts engine that say how a server is asked and paid, and change no prompt that was written."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -71,9 +75,9 @@ def count(params: config.Params) -> list[Cell]:
     """Every cell whose work is per image, in flow order: images, filter, deblur, evaluate; before them the kinds of
     prompts that still ask a chat model."""
     store, locked = Store(), Lock(params)
-    known = {name: _source(params, name, store) for name in params.sources}
+    known = {name: _source(params, name, store, locked) for name in params.sources}
     kinds = dict.fromkeys(source.prompts for source in params.sources.values())
-    cells = [cell for kind in kinds if (cell := _questions(params, kind))]
+    cells = [cell for kind in kinds if (cell := _questions(params, kind, locked))]
     cells += [_images(params, name, source) for name, source in known.items()]
     cells += [_filter(params, name, source, store) for name, source in known.items()]
     deblurs = [_deblur(params, name, source, variant, store)
@@ -86,13 +90,13 @@ def prompts_wanted(params: config.Params, kind: str) -> int:
     return len(params.study.classes) * int(params.prompts[kind].get("per_class", 0))
 
 
-def prompts(params: config.Params, kind: str) -> list[Prompt] | None:
-    """The written prompts of a kind; None where there are none yet, or they are of other classes or counts.
+def prompts(params: config.Params, kind: str, locked: Lock) -> list[Prompt] | None:
+    """The written prompts of a kind; None where there are none yet, or they are of other classes, counts or settings.
 
     Raises MissingError where the table is damaged.
     """
     path = Path("data/prompts", kind, "prompts.jsonl")
-    if not path.is_file():
+    if not path.is_file() or _otherwise(params, kind, locked):
         return None
     found = read_rows(path, Prompt, f"dvc repro -f prompts@{kind}")
     per_class = Counter(prompt.class_name for prompt in found)
@@ -100,17 +104,24 @@ def prompts(params: config.Params, kind: str) -> list[Prompt] | None:
     return found if per_class == wanted else None
 
 
+def _otherwise(params: config.Params, kind: str, locked: Lock) -> bool:
+    """Whether dvc.lock says that the prompts were written with other settings, such as another file of captions."""
+    then = ((locked.stages.get(f"prompts@{kind}") or {}).get("params") or {}).get("params.yaml") or {}
+    before, now = then.get(f"prompts.{kind}"), params.prompts[kind]
+    return before is not None and any(before.get(key) != value for key, value in now.items() if key not in TERMS)
+
+
 def asks(node: config.Node) -> bool:
     """Whether a prompts engine asks a chat model that may cost money."""
     return node.get("_target_") == f"{LLMPrompts.__module__}.{LLMPrompts.__name__}" and not node.get("recording")
 
 
-def _questions(params: config.Params, kind: str) -> Cell | None:
+def _questions(params: config.Params, kind: str, locked: Lock) -> Cell | None:
     """What is still asked of a chat model: the first request for each class whose reply is not saved."""
     if not asks(params.prompts[kind]):
         return None
     try:
-        if prompts(params, kind) is not None:
+        if prompts(params, kind, locked) is not None:
             return None
         engine: LLMPrompts = config.build(params.prompts[kind], f"prompts.{kind}", params)
         costs = [engine.terms.most(request) for request in engine.unanswered(params.study.classes)]
@@ -120,7 +131,7 @@ def _questions(params: config.Params, kind: str) -> Cell | None:
     return Cell("prompts", kind, 0, 0, requests=len(costs), usd=usd) if costs else None
 
 
-def _source(params: config.Params, name: str, store: Store) -> _Source:
+def _source(params: config.Params, name: str, store: Store, locked: Lock) -> _Source:
     source = params.sources[name]
     found = _Source(prompts_wanted(params, source.prompts) * params.study.images_per_prompt, exact=False)
     try:
@@ -129,7 +140,7 @@ def _source(params: config.Params, name: str, store: Store) -> _Source:
             found.images = 0  # prompts say nothing of a folder
             planned: list[Planned] | None = engine.plan()
         else:
-            texts = prompts(params, source.prompts)
+            texts = prompts(params, source.prompts, locked)
             planned = None if texts is None else plan(texts, params.study.images_per_prompt, params.study.seed)
         if planned is not None:
             found.images, found.exact = len(planned), True

@@ -18,7 +18,8 @@ ROLES = {
 OURS = "Apache-2.0: trained by this project on scenes that it draws"
 YOLO = f"{OURS}; the architecture is ultralytics' (AGPL-3.0)"
 UNKNOWN = "see the model's own card"
-TITLES = {"note", "name", "comparable", "licences"}
+NO_MODELS = {"note", "name", "comparable", "licences", "captions"}
+"""Keys of the models axis that name no model; captions are `data`."""
 
 
 def bundled(inputs: ReportInputs) -> bool:
@@ -31,7 +32,7 @@ def models(inputs: ReportInputs) -> list[dict[str, str]]:
     given = inputs.models.get("licences") or {}
     rows = []
     for role, uri in inputs.models.items():
-        if role in TITLES or not isinstance(uri, str):
+        if role in NO_MODELS or not isinstance(uri, str):
             continue
         known = inputs.digests.get(uri, "")
         ours = YOLO if role in ("detector", "segmenter") else OURS
