@@ -19,7 +19,7 @@ SLACK = 0.9
 class Hardware:
     """A machine.
 
-    name: also of its folder below .cache/timings; threads: CPU threads a stage uses, 0 for all cores; memory_gb: the
+    name: also of its folder in .cache/timings; threads: CPU threads a stage uses, 0 for all cores; memory_gb: the
     device memory, in 10^9 bytes, that the batch sizes are meant for, 0 where that was not asked; batch_size: images per
     forward, by stage; channels_last, compile: memory layout and torch.compile of the network that draws.
     """

@@ -141,10 +141,11 @@ def test_every_item_behind_the_locks_outs_is_needed_and_no_other(workspace: None
 
 def test_the_table_counts_kinds_bytes_the_lock_and_what_was_reused(
         workspace: None, capsys: pytest.CaptureFixture[str]) -> None:
-    run = {"stage": "images", "cell": SOURCE, "images": 1, "reused": 3}
+    run = {"stage": "images", "cell": SOURCE, "images": 1, "reused": 3, "models": "tiny"}
     write_json(paths.cache() / f"timings/images/{SOURCE}.json", run | {"images": 9})
     os.utime(paths.cache() / f"timings/images/{SOURCE}.json", (1, 1))
-    write_json(paths.cache() / f"timings/cpu/images/{SOURCE}.json", run)
+    write_json(paths.cache() / f"timings/cpu/tiny/images/{SOURCE}.json", run)
+    write_json(paths.cache() / f"timings/cpu/hub/images/{SOURCE}.json", run | {"models": "hub", "images": 8})
     write_json(paths.cache() / "timings/images/gone.json", run | {"cell": "gone"})
     main([])
     rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if line.strip()}

@@ -145,7 +145,7 @@ def test_deciding_a_thousand_stored_images_again_imports_no_model_and_takes_unde
     store_synthetic(1000)
     assert finished()["heavy"] == []
     assert result()["funnel"][-1]["count"] == 1000
-    timing = Path(f".cache/timings/cpu/filter/{SOURCE}.json")
+    timing = Path(f".cache/timings/cpu/tiny/filter/{SOURCE}.json")
     timing.unlink()
     said = finished("filter.people.confidence=0.25", "filter.quality.flat_below=0.01")
     assert said["heavy"] == []

@@ -172,7 +172,7 @@ def test_a_clock_that_goes_backwards_changes_no_byte_and_no_duration(finished: P
     (repository / "sitecustomize.py").write_text(BACKWARDS)
     said = run(repository, "dvc", "repro", "-f", "-s", IMAGES, f"filter@{SOURCE}")
     assert f"Running stage '{IMAGES}'" in said
-    reading = read_json(repository / f".cache/timings/cpu/images/{SOURCE}.json")
+    reading = read_json(repository / f".cache/timings/cpu/tiny/images/{SOURCE}.json")
     assert reading["seconds"] > 0 and reading["images_per_second"] > 0
     assert tree(repository, ["data/images", "data/filter"]) == tree(
         finished, ["data/images", "data/filter"])
@@ -196,7 +196,7 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved_and_the_study_goes_on(re
     code, said = finish(repository, *small, "hardware.batch_size.images=2048", under=["prlimit", f"--as={room}"])
     assert code == 0, said
     assert "a batch of 2048 does not fit the memory; going on with 1024" in said
-    used = read_json(repository / f".cache/timings/cpu/images/{SOURCE}.json")["batch_size"]
+    used = read_json(repository / f".cache/timings/cpu/tiny/images/{SOURCE}.json")["batch_size"]
     halved = tree(repository, [FOLDER])
     shutil.rmtree(repository / ".cache/items")
     run(repository, *small, f"hardware.batch_size.images={used}")

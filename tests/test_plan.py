@@ -215,7 +215,7 @@ def record(name: str, rate: float | None, hardware: str = "cpu", **more: Any) ->
     row = {"stage": "images", "cell": FIRST, "hardware": hardware, "device": "a processor", "driver": None,
            "images_per_second": rate, "models": "tiny", "dtype": "float32", "threads": 0,
            "settings": timing.settings(small(), "images", FIRST)} | more
-    write_json(Path(f".cache/timings/{hardware}/images/{name}.json"), row)
+    write_json(Path(f".cache/timings/{hardware}/{row['models']}/images/{name}.json"), row)
     return row
 
 
@@ -223,7 +223,7 @@ def test_time_is_from_the_clock_of_the_same_hardware_and_models_or_an_estimate_w
     params = small()
     record("a", 4.0)
     record("a", 9.0, "t4")
-    record("c", 9.0, models="hub")
+    record("a", 9.0, models="hub")
     record("d", None)
     record("e", 9.0, dtype="bfloat16")
     rows = speeds.readings(params, "")
@@ -286,7 +286,7 @@ def test_another_card_of_the_same_profile_is_another_device(workspace: Path) -> 
 
 
 def test_a_damaged_reading_is_no_reading(workspace: Path) -> None:
-    path = Path(".cache/timings/cpu/images/a.json")
+    path = Path(".cache/timings/cpu/tiny/images/a.json")
     path.parent.mkdir(parents=True)
     path.write_text("{")
     assert speeds.readings(small(), "") == []

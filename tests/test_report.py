@@ -550,7 +550,7 @@ def test_two_hardware_values_of_one_study_stand_side_by_side_without_a_folder_be
     monkeypatch.delenv("DVC_ROOT", raising=False)
     for hardware, device, speed in (("t4", "Tesla T4", 4.0), ("rtx3090", "NVIDIA GeForce RTX 3090", 16.0)):
         params = config.load([f"hardware.name={hardware}"], folder=ROOT)
-        path = paths.timing_file(hardware, "images", "sd-llm")
+        path = paths.timing_file(hardware, "tiny", "images", "sd-llm")
         clock = Clock()
         clock.laps = [(0.0, 8), (8 / speed, 8)]
         save(path, clock, "images", "sd-llm", params)

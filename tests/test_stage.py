@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from t2ibench.errors import UserError
-from t2ibench.harness import config, timing
+from t2ibench.harness import config, paths, timing
 from t2ibench.harness.executor import Steps
 from t2ibench.harness.stage import Stage
 from t2ibench.records import Failure, Prompt, read_rows
+from t2ibench.report import timing as page
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,7 +46,7 @@ def test_a_stage_writes_its_out_and_its_clock_beside_it(workspace: Path) -> None
     code, said = finish(workspace, "experiments.prompts", "llm")
     assert code == 0, said
     assert len(read_rows(workspace / "data/prompts/llm/prompts.jsonl", Prompt)) == 100
-    assert (workspace / ".cache/timings/cpu/prompts/llm.json").is_file()
+    assert (workspace / ".cache/timings/cpu/tiny/prompts/llm.json").is_file()
     assert not list((workspace / "data").rglob("*timing*"))
 
 
@@ -173,3 +174,17 @@ def test_a_run_that_made_nothing_keeps_the_reading_of_the_run_that_did(tmp_path:
     before = path.read_bytes()
     timing.save(path, idle, "images", "sd-llm", stage.params)
     assert path.read_bytes() == before
+
+
+def test_models_that_share_a_hardware_keep_clocks_of_their_own(tmp_path: Path, stage: Stage,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    for name, images in (("tiny", 5), ("hub", 2)):
+        clock = timing.Clock()
+        clock.lap(images)
+        models = stage.params.models.model_copy(update={"name": name})
+        timing.save(paths.timing_file("cpu", name, "images", "sd-llm"), clock, "images", "sd-llm",
+                    stage.params.model_copy(update={"models": models}))
+    rows = page.read([paths.timings()])
+    assert [(row["hardware"], row["images"], row["share"]) for row in rows] == [("cpu, hub", 2, 1), ("cpu, tiny", 5, 1)]
+    assert [row["hardware"] for row in page.read([paths.timings() / "cpu/hub"])] == ["cpu"]

@@ -51,14 +51,15 @@ def _rate(run: Counter[str] | None) -> tuple[str, str, str]:
 
 
 def last_runs(params: config.Params) -> dict[str, Counter[str]]:
-    """{stage: {made, reused}} over the cells of params.yaml, from the clocks' readings; of several hardware values, a
-    cell's newest. A damaged reading is left out: it decides nothing."""
+    """{stage: {made, reused}} over the cells of params.yaml, from the clocks' readings of the models of now; of several
+    hardware values, a cell's newest. A damaged reading is left out: it decides nothing."""
     newest: dict[tuple[str, str], Any] = {}
     files = [*paths.timings().rglob("*.json")]
     for path in sorted(files, key=lambda path: path.stat().st_mtime):
         try:
             row = read_json(path)
-            newest[str(row["stage"]), str(row["cell"])] = (int(row["images"]), int(row["reused"]))
+            if row["models"] == params.models.name:
+                newest[str(row["stage"]), str(row["cell"])] = (int(row["images"]), int(row["reused"]))
         except (MissingError, KeyError, TypeError, ValueError):
             continue
     runs = dict[str, Counter[str]]()

@@ -19,13 +19,13 @@ def cache() -> Path:
 
 
 def timings() -> Path:
-    """The folder of the clocks' readings, one sub-folder per hardware."""
+    """The folder of the clocks' readings, a folder per hardware, and in it one per choice of models."""
     return cache() / "timings"
 
 
-def timing_file(hardware: str, stage: str, cell: str) -> Path:
-    """Where the clock of one cell of a stage is kept, of the hardware of that name. cell: "" where there is but one."""
-    return timings() / hardware / stage / f"{cell.replace('/', '-') or 'all'}.json"
+def timing_file(hardware: str, models: str, stage: str, cell: str) -> Path:
+    """Where the clock of one cell of a stage is kept. hardware, models: by name; cell: "" where there is but one."""
+    return timings() / hardware / models / stage / f"{cell.replace('/', '-') or 'all'}.json"
 
 
 def lock_file(stage: str, cell: str) -> Path:

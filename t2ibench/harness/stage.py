@@ -127,7 +127,8 @@ def _run(name: str, run: Callable[[Stage], None], cells: Callable[[config.Params
     with _lock(name, cell):
         stage = Stage(name, cell, params)
         run(stage)
-        timing.save(paths.timing_file(params.hardware.name, name, cell), stage.clock, name, cell, params)
+        file = paths.timing_file(params.hardware.name, params.models.name, name, cell)
+        timing.save(file, stage.clock, name, cell, params)
 
 
 @contextmanager

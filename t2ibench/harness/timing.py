@@ -2,8 +2,8 @@
 
 Steady state leaves out the first batch (loading, warm-up, compilation), and the first of every new batch size. A GPU
 works behind the program's back, so a lap waits for it. A clock's reading is never part of a DVC out: it goes to
-`.cache/timings/<hardware>/`, from where `track` takes it to MLflow: several hardware values of one study stand side by
-side, and none overwrites another's clocks.
+`.cache/timings/<hardware>/<models>/`, from where `track` takes it to MLflow: several hardware values of one study stand
+side by side, and neither another hardware nor other models overwrite its clocks.
 """
 
 import platform

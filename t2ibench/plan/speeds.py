@@ -56,7 +56,7 @@ def readings(params: config.Params, device: str) -> list[dict[str, Any]]:
     """
     found, hardware = [], params.hardware
     now = {"models": params.models.name, "dtype": hardware.dtype, "threads": hardware.threads}
-    for path in sorted((paths.timings() / hardware.name).glob("*/*.json")):
+    for path in sorted((paths.timings() / hardware.name / params.models.name).glob("*/*.json")):
         row = _reading(path)
         elsewhere = device and row.get("driver") is not None and row.get("device") != device
         told = isinstance(row.get("images_per_second"), int | float) and isinstance(row.get("settings"), dict)

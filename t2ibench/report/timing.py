@@ -2,9 +2,9 @@
 
     python -m t2ibench.report.timing [FOLDER ...]    -> data/timing/index.html
 
-A FOLDER holds readings of the stages' clocks, `<hardware>/<stage>/<cell>.json` or `<stage>/<cell>.json`; by default it
-is `.cache/timings`, in which the hardware values of a study stand side by side. Folders that were copied from other
-machines add theirs. Clocks differ between two honest runs, so nothing of this is in data/report or in any other out.
+A FOLDER holds readings of the stages' clocks, `<hardware>/<models>/<stage>/<cell>.json` or the end of such a path; by
+default it is `.cache/timings`, in which hardware values and models stand side by side. Folders that were copied from
+other machines add theirs. Clocks differ between two honest runs, so nothing of this is in data/report or another out.
 """
 
 import os
@@ -23,16 +23,20 @@ OUT = Path("data/timing/index.html")
 
 
 def read(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """All readings, in flow order, then by cell and hardware; `share` is added: of the seconds of its hardware. Of a
-    cell that several folders timed on one hardware, the last one's reading.
+    """All readings, in flow order, then by cell and hardware; `share` is added: of the seconds of its hardware. Where
+    there are readings of several models, `hardware` names them too. Of a cell that several folders timed on one
+    hardware with the same models, the last one's reading.
 
     Raises MissingError where there is none, or a file is not a reading.
     """
-    read = [_reading(path) for folder in folders for depth in ("*/*.json", "*/*/*.json")
+    read = [_reading(path) for folder in folders for depth in ("*/*.json", "*/*/*.json", "*/*/*/*.json")
             for path in sorted(folder.glob(depth))]
-    rows = list({(row["stage"], row["cell"], row["hardware"]): row for row in read}.values())
+    rows = list({(row["stage"], row["cell"], row["hardware"], row["models"]): row for row in read}.values())
     if not rows:
         raise MissingError(f"no stage has been timed in {', '.join(map(str, folders))}", "make repro")
+    if len({row["models"] for row in rows}) > 1:
+        for row in rows:
+            row["hardware"] += f", {row['models']}"
     whole: dict[str, float] = {}
     for row in rows:
         whole[row["hardware"]] = whole.get(row["hardware"], 0.0) + row["seconds"]
@@ -49,6 +53,7 @@ def _reading(path: Path) -> dict[str, Any]:
                                                                                     "device"))
     if not names or not all(_number(row.get(key)) for key in NUMBERS):
         raise MissingError(f"{path} is not a reading of a stage's clock", f"rm {path}")
+    row["models"] = str(row.get("models") or "")
     row["reused"] = row.get("reused") or 0
     row["images_per_second"] = row.get("images_per_second")
     return dict(row)

@@ -25,11 +25,11 @@ SAMPLES = 3
 
 
 def collect(root: Path, params: Mapping[str, Any], timings: Path, tags: Mapping[str, str]) -> list[CellRun]:
-    """One CellRun per cell. root: the workspace; timings: the folder of the clocks' readings, of all hardware; tags: of
-    every run.
+    """One CellRun per cell. root: the workspace; timings: the folder of the clocks' readings, of all hardware and
+    models; tags: of every run.
 
-    A run is of the hardware that params.yaml names, and takes its clocks: the same results timed on another hardware
-    are another run. So is a run whose clocks were not read yet when it was published.
+    A run is of the hardware and the models that params.yaml names, and takes their clocks: the same results timed on
+    another hardware are another run. So is a run whose clocks were not read yet when it was published.
 
     Raises MissingError where a result is absent, damaged or of another study.
     """
@@ -63,7 +63,7 @@ def _cell(root: Path, params: Mapping[str, Any], lock: Mapping[str, Any], compar
                  (source, variant, "all")), None)
     cells = {"prompts": params["sources"][source]["prompts"], "images": source, "filter": source,
              "deblur": name, "evaluate": name}
-    clocks = measures.clocks(timings / params["hardware"]["name"], cells)
+    clocks = measures.clocks(timings / params["hardware"]["name"] / params["models"]["name"], cells)
     stages = {stage: f"{stage}@{cell.replace('/', '-')}" for stage, cell in cells.items()}
     locked = {stage: _decided(lock.get(stage) or {}) for stage in stages.values()}
     try:

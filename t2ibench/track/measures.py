@@ -52,7 +52,7 @@ def _segmentation(masks: Row, classes: Sequence[str]) -> dict[str, float | None]
 
 
 def clocks(folder: Path, cells: Mapping[str, str]) -> dict[str, Row]:
-    """{stage: the reading of its clock}; folder: of one hardware's clocks; cells: {stage: its cell}.
+    """{stage: the reading of its clock}; folder: of the clocks of one hardware and models; cells: {stage: its cell}.
 
     A stage that took all of its images from the cache has none: the seconds are not those of this hardware.
     """
