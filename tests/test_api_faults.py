@@ -250,10 +250,19 @@ def test_an_entry_holds_the_request_its_digest_the_time_the_model_the_prompt_the
     assert told.answer.extra == {"model": "the-model-7", "revised_prompt": "a cat, calm", "price_usd": PRICE}
 
 
+TOKENS = {"input_usd_per_million": 5.0, "output_usd_per_million": 40.0, "max_output_tokens": 7000}
+"""A model that is paid by the token: 28 cents an image at most."""
+
+
+def paid_by_tokens(written: int) -> Answer:
+    """An image that took 50 tokens of request and so many of answer."""
+    usage = {"input_tokens": 50, "output_tokens": written, "total_tokens": 50 + written}
+    return body({"usage": usage, "data": [{"b64_json": base64.b64encode(GOOD).decode()}]})
+
+
 def test_a_model_that_is_paid_by_the_token_costs_what_its_answers_report_and_holds_back_the_most_before() -> None:
-    usage = {"input_tokens": 50, "output_tokens": 4000, "total_tokens": 4050}
-    answers = [body({"usage": usage, "data": [{"b64_json": base64.b64encode(GOOD).decode()}]})] * 3
-    prices = {"input_usd_per_million": 5.0, "output_usd_per_million": 40.0, "price_usd": 0.3, "budget_usd": 0.5}
+    answers = [paid_by_tokens(4000)] * 3
+    prices = TOKENS | {"budget_usd": 0.5}
     with serve(*answers, reply(GOOD)) as server:
         told = ask(server, **prices)
         assert isinstance(told.answer, Made)
@@ -261,7 +270,7 @@ def test_a_model_that_is_paid_by_the_token_costs_what_its_answers_report_and_hol
         assert [entry.price_usd for entry in Shelf().all()] == [told.spent]
         with engine(server.base_url, **prices) as images:
             images([replace(REQUEST, seed=8)])
-            with pytest.raises(Stopped, match=r"costs up to 0\.3 USD.*budget_usd = 0\.5 the study has spent 0\.32"):
+            with pytest.raises(Stopped, match=r"costs up to 0\.28085 USD.* = 0\.5 the study has spent 0\.32"):
                 images([replace(REQUEST, seed=9)])
         assert len(server.requests) == 2
     summary = Ledger(path_of("faults"), 0).summary()
@@ -269,15 +278,47 @@ def test_a_model_that_is_paid_by_the_token_costs_what_its_answers_report_and_hol
 
 
 def test_an_answer_without_its_tokens_costs_what_was_held_back() -> None:
-    prices = {"input_usd_per_million": 5.0, "output_usd_per_million": 40.0, "price_usd": 0.3}
     with serve(reply(GOOD)) as server:
-        assert ask(server, **prices).spent == 0.3
+        told, most = ask(server, **TOKENS), engine(server.base_url, **TOKENS).most(REQUEST)
+    assert told.spent == most > 7000 * 40 / 1e6
+    assert isinstance(told.answer, Made) and told.answer.extra["price_usd"] == most
+
+
+def test_requests_that_are_in_flight_together_never_pass_the_cap() -> None:
+    answer = paid_by_tokens(6500)
+    gate = threading.Barrier(3)
+
+    class Together(LoopbackServer):
+        def answer(self, path: str, body: dict[str, Any]) -> Answer:
+            gate.wait(30)  # three are here at once, or the test fails
+            return answer
+
+    requests = [Request(f"a-{n}", "a cat", n) for n in range(12)]
+    with (Together(draw, size=16) as server,
+          engine(server.base_url, **TOKENS, budget_usd=0.85, concurrency=12) as images,
+          pytest.raises(Stopped, match=r"costs up to 0\.28085 USD.*budget_usd = 0\.85 the study has spent 0\.")):
+        images(requests)
+    told = Ledger(path_of("faults"), 0).summary()
+    assert told["outcomes"] == {"made": 3}, "a fourth would bring it to 1.04"
+    assert told["spent_usd"] == pytest.approx(3 * 0.26025)
+
+
+def test_an_answer_above_its_bound_counts_in_full_and_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(*[paid_by_tokens(9000)] * 3) as server, engine(
+            server.base_url, **TOKENS, budget_usd=0.8) as images:
+        images([replace(REQUEST, seed=8)])
+        images([replace(REQUEST, seed=9)])
+        with pytest.raises(Stopped, match=r"the study has spent 0\.72"):
+            images([replace(REQUEST, seed=10)])
+    said = capsys.readouterr().err
+    assert said.count("t2ibench: an answer cost 0.36025 USD, where 0.28085") == 1 and "Raise max_output_tokens" in said
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(("changes", "key"), [
     ({"input_usd_per_million": 5.0}, "output_usd_per_million"),
     ({"output_usd_per_million": 5.0}, "input_usd_per_million"),
-    ({"input_usd_per_million": 5.0, "output_usd_per_million": 40.0, "price_usd": 0.0}, "price_usd"),
+    ({"input_usd_per_million": 5.0, "output_usd_per_million": 40.0}, "max_output_tokens"),
 ])
 def test_prices_of_tokens_that_bound_nothing_are_refused(changes: dict[str, float], key: str) -> None:
     with pytest.raises(ConfigError, match=rf"images\.openai\.{key}"):

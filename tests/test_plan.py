@@ -159,6 +159,16 @@ def test_an_api_costs_its_price_for_every_image_that_is_not_stored_and_the_cap_i
     assert not costs.budgets(params, [found])[0].endswith(costs.STOPS)
 
 
+def test_images_that_are_paid_by_the_token_cost_what_is_held_back_for_them(workspace: Path) -> None:
+    params = small("images.openai.server=null", "images.openai.model=a-model", "images.openai.max_output_tokens=5000",
+                   "images.openai.input_usd_per_million=5", "images.openai.output_usd_per_million=40")
+    assert cell(counting.count(params), "images", "dalle3-llm").usd == pytest.approx(2 * 0.206, abs=0.002)
+    prompts = write_prompts()
+    engine = config.build(params.images["openai"], "images.openai", params)
+    held = [engine.most(one.request) for one in plan(prompts, 1, params.study.seed)]
+    assert cell(counting.count(params), "images", "dalle3-llm").usd == sum(held) == pytest.approx(0.4, abs=0.005)
+
+
 def test_a_chat_model_is_in_the_dollars_with_what_the_ledger_has_spent_already(workspace: Path) -> None:
     chat = ["prompts.llm.recording=null", "prompts.llm.input_usd_per_million=2", "prompts.llm.max_output_tokens=100000",
             "prompts.llm.output_usd_per_million=20"]

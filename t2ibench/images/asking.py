@@ -29,20 +29,31 @@ class Unsent(Exception):
 
 @dataclass(frozen=True)
 class Rules:
-    """attempts: requests per image and run; price_usd: of one image, at most where it is paid by the token;
-    repeat_lost: asks again where a request may have been billed and its answer never came; prices: of tokens, unknown
-    where an image has one price."""
+    """attempts: requests per image and run; price_usd: of one image, where it is not paid by the token; repeat_lost:
+    asks again where a request may have been billed and its answer never came; prices: of tokens, unknown where an image
+    has one price; max_output_tokens: of one image at most, where they have a price."""
 
     attempts: int
     backoff_seconds: float
     price_usd: float
     repeat_lost: bool
     prices: Prices
+    max_output_tokens: int = 0
 
-    def price(self, arrived: Arrived) -> float:
-        """What an answer costs: by its tokens where it reports them and they have a price."""
-        told = self.prices.of(usage(arrived.body))
+    @property
+    def free(self) -> bool:
+        """Whether a request is known to cost nothing."""
+        return self.prices.free if self.prices.known else not self.price_usd
+
+    def most(self, body: dict[str, Any]) -> float:
+        """US dollars that a request costs at most: what is held back for it. body: the request's."""
+        told = self.prices.most(body, self.max_output_tokens)
         return self.price_usd if told is None else told
+
+    def price(self, body: dict[str, Any], arrived: Arrived) -> float:
+        """What an answer costs: by its tokens where it reports them and they have a price, else what was held back."""
+        told = self.prices.of(usage(arrived.body))
+        return self.most(body) if told is None else told
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ class Asker:
 
     def _answer(self, request: Request) -> Made | Refused:
         past = self._past(request)
-        known = settled(past, self.size, self.rules.repeat_lost or not self.rules.price_usd)
+        known = settled(past, self.size, self.rules.repeat_lost or self.rules.free)
         if known is not None:
             return known
         outcomes = [judge(entry.arrived, self.size, self.where) for entry in past]
@@ -119,11 +130,11 @@ class Asker:
         self.clock.wait(self.pace.take(), self.stop)
         if self.stop.is_set():
             raise Unsent
-        reservation = ""
+        reservation, body = "", self.body(request)
         if self.ledger is not None:
             mark, model = fingerprint(self.identity, request), str(self.identity["model"])
-            reservation = self.ledger.ask(mark, request.id, model, self.rules.price_usd)
-        arrived = self.post(self.body(request))
+            reservation = self.ledger.ask(mark, request.id, model, self.rules.most(body))
+        arrived = self.post(body)
         outcome = judge(arrived, self.size, self.where, self.secret)
         entry = None
         if arrived.lost not in NOT_SENT and not isinstance(outcome, Stop):
@@ -137,10 +148,11 @@ class Asker:
             self.ledger.settle(reservation, outcome.billed, outcome.outcome, self.rules.prices.of(told), told)
 
     def _keep(self, request: Request, number: int, arrived: Arrived, reservation: str) -> Entry:
-        price = self.rules.price(arrived)
+        body = self.body(request)
+        price = self.rules.price(body, arrived)
         entry = Entry(
             fingerprint=fingerprint(self.identity, request), number=number, image=request.id, identity=self.identity,
-            request=self.body(request), arrived=arrived, extra=self.extra | ({"price_usd": price} if price else {}),
+            request=body, arrived=arrived, extra=self.extra | ({"price_usd": price} if price else {}),
             price_usd=price, at=moment(), reservation=reservation,
         )
         self.shelf.put(entry)

@@ -39,10 +39,11 @@ class OpenAIImages:
     base_url: None for OPENAI_BASE_URL or OpenAI; size: height and width in pixels; quality and response_format: as
     the model knows them, None for not sent; send_seed: sends the image's seed as an extra field `seed`; server: the
     weights of a stand-in that this engine serves on 127.0.0.1 itself, None for a real API; attempts: requests per
-    image and run; price_usd: of one image, at most where the two prices per million tokens are given: then the answer's
-    usage says what it was; budget_usd: of all that shares the ledger; stands_for: the model that the stand-in, or
-    another model, replaces; recording: a cassette to replay in place of asking; repeat_lost: asks
-    again where a request may have been billed and its answer never came; ledger: the ledger's name.
+    image and run; price_usd: of one image; where the two prices per million tokens are given, they take its place: then
+    a request holds back its own tokens and max_output_tokens, the most that the server bills for an image of this size
+    and quality, and the answer's usage says what it was; budget_usd: of all that shares the ledger; stands_for: the
+    model that the stand-in, or another model, replaces; recording: a cassette to replay in place of asking;
+    repeat_lost: asks again where a request may have been billed and its answer never came; ledger: the ledger's name.
     Raises ConfigError for values that cannot be used, a model that no live API serves any more among them.
     """
 
@@ -75,6 +76,7 @@ class OpenAIImages:
         requests_per_minute: Annotated[int, Field(ge=1)] | None = None,
         input_usd_per_million: Annotated[float, Field(ge=0)] | None = None,
         output_usd_per_million: Annotated[float, Field(ge=0)] | None = None,
+        max_output_tokens: Annotated[int, Field(ge=1)] | None = None,
         ledger: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = "study",
         repeat_lost: bool = False,
     ) -> None:
@@ -85,7 +87,7 @@ class OpenAIImages:
         self.ledger, self.budget_usd = ledger, budget_usd
         prices = Prices.given("images.openai", input_usd_per_million, output_usd_per_million)
         self.rules = Rules(attempts, backoff_seconds, 0.0 if server else price_usd, repeat_lost,
-                           Prices() if server else prices)
+                           Prices() if server else prices, max_output_tokens or 0)
         self.clock = Clock()
         self._check()
         if server is not None and base_url is not None:
@@ -120,9 +122,9 @@ class OpenAIImages:
         for key, value in (("backoff_seconds", self.rules.backoff_seconds), ("price_usd", self.rules.price_usd)):
             if value < 0:
                 raise ConfigError(f"images.openai.{key}", value, "a number from 0")
-        if self.rules.prices.known and not self.rules.price_usd:
-            raise ConfigError("images.openai.price_usd", 0.0, "what an image costs at most: it is held back before the "
-                              "answer says its tokens")
+        if self.rules.prices.known and self.rules.max_output_tokens < 1:
+            raise ConfigError("images.openai.max_output_tokens", self.rules.max_output_tokens or None, "a whole number "
+                              "from 1: with prices of tokens, it bounds what an image costs")
 
     def _replayed(self, path: Path) -> Cassette:
         """The cassette, checked against the settings. Raises ConfigError where it answers to others."""
@@ -132,6 +134,10 @@ class OpenAIImages:
             if recorded != asked:
                 raise ConfigError(f"images.openai.{key}", asked, f"{recorded!r}, as in the recording {path}")
         return cassette
+
+    def most(self, request: Request) -> float:
+        """US dollars that the request for an image costs at most."""
+        return self.rules.most(self._body(request))
 
     @property
     def standin(self) -> StableDiffusion | None:

@@ -7,8 +7,9 @@
 A request is written, flushed and counted before it is sent, under a lock that all processes share, so that no two of
 them spend the same dollar. What is not settled, or perhaps billed, counts in full: a killed run leaves its last
 requests so. `usd` of an ask is what the request costs at most, `usd` of its settlement what it did cost by the tokens
-that its answer reports. null is an unknown price: such requests are counted, with their tokens, and not in dollars;
-the cap refuses them once it is reached. The prices are the user's; the bill is the server's.
+that its answer reports; one that cost more than its bound counts in full, and is said aloud once a run. null is an
+unknown price: such requests are counted, with their tokens, and not in dollars; the cap refuses them once it is
+reached. The prices are the user's; the bill is the server's.
 
     python -m t2ibench.paid.ledger STUDY
 
@@ -20,6 +21,7 @@ import argparse
 import fcntl
 import json
 import os
+import sys
 import threading
 import uuid
 from collections import Counter
@@ -69,6 +71,7 @@ class Ledger:
         self._asked: dict[str, _Asked] = {}
         self._read = 0  # bytes of the file that `_asked` holds
         self._threads = threading.Lock()
+        self._said = False
 
     def ask(self, fingerprint: str, about: str, model: str, usd: float | None) -> str:
         """Writes down a request that is about to be sent. about: what it asks for; usd: what it costs at most, None
@@ -94,10 +97,21 @@ class Ledger:
                tokens: Usage | None = None) -> None:
         """Writes down what became of a request; the first word counts. usd: by its tokens, None: what was asked for."""
         with self._locked() as file:
-            if self._asked[number].billed is None:
+            asked = self._asked[number]
+            if asked.billed is None:
+                self._check_bound(asked.usd, usd)
                 line = {"event": "settle", "id": number, "at": moment(), "billed": billed, "outcome": outcome}
                 told = {"usd": usd, "tokens": None if tokens is None else [tokens.input, tokens.output]}
                 self._append(file, line | {key: value for key, value in told.items() if value is not None})
+
+    def _check_bound(self, most: float | None, usd: float | None) -> None:
+        """Says, once, that an answer cost more than it should at most: until then the cap did not count the rest."""
+        if most is None or usd is None or usd <= most + 1e-9 or self._said:
+            return
+        self._said = True
+        print(f"t2ibench: an answer cost {usd:g} USD, where {most:g} was held back as the most that it could cost; it "
+              f"counts in full ({self.path}). Raise max_output_tokens, so that the cap holds for requests in flight",
+              file=sys.stderr, flush=True)
 
     def unsettled(self, fingerprint: str) -> list[str]:
         """The ids of the requests for one thing of which nobody knows what became."""

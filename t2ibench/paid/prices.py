@@ -1,12 +1,15 @@
 """Dollars from tokens. The prices are the user's, from the server's own list; an unknown one is never guessed."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from t2ibench.errors import ConfigError
 
 MILLION = 1_000_000
+OVERHEAD = 64
+"""Tokens that a server may add to a request beside its text: the marks around messages, and a schema."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,17 @@ class Prices:
     def known(self) -> bool:
         """Whether tokens can be turned into dollars."""
         return self.input is not None and self.output is not None
+
+    @property
+    def free(self) -> bool:
+        """Whether tokens are known to cost nothing, as on a server of one's own."""
+        return self.input == self.output == 0
+
+    def most(self, request: Mapping[str, Any], written: int) -> float | None:
+        """What a request costs at most, None where its price is unknown. written: tokens of its answer at most. Those
+        of the request are bounded by its bytes, for a token has a byte at least."""
+        read = len(json.dumps(request, ensure_ascii=False).encode()) + OVERHEAD
+        return self.of(Usage(read, written))
 
     def of(self, tokens: Usage | None) -> float | None:
         """What these tokens cost; None where the price or the tokens are unknown."""

@@ -14,7 +14,7 @@ from t2ibench import deblur
 from t2ibench.errors import UserError
 from t2ibench.filter.measure import PARTS, Measure
 from t2ibench.harness import config
-from t2ibench.images import Planned, fingerprint, plan
+from t2ibench.images import Planned, Request, fingerprint, plan
 from t2ibench.images.asking import settled
 from t2ibench.images.folder import ImportedImages
 from t2ibench.images.openai import OpenAIImages
@@ -26,6 +26,10 @@ from t2ibench.records import Prompt, Sample, read_rows
 TERMS = frozenset({"timeout_seconds", "attempts", "backoff_seconds", "max_tries", "budget_usd", "ledger", "repeat_lost",
                    "save", "input_usd_per_million", "output_usd_per_million"})
 """Settings of a prompts engine that say how a server is asked and paid, and change no prompt that was written."""
+
+
+UNWRITTEN = 1_000
+"""Bytes that a prompt is taken to have before it is written; those of both engines have a fifth of it."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,16 @@ class Cell:
 @dataclass
 class _Source:
     """What is known of a source's images. prints: fingerprints, None where they cannot be known yet; known: sha256
-    of the stored pictures by fingerprint."""
+    of the stored pictures by fingerprint; api: the engine, where it asks a live API; most: US dollars that it asks for
+    an image at most, by fingerprint."""
 
     images: int
     exact: bool
     prints: list[str] | None = None
     known: dict[str, str] = field(default_factory=dict)
     sizes: list[int] = field(default_factory=list)
+    api: OpenAIImages | None = None
+    most: dict[str, float] = field(default_factory=dict)
     why: str = ""
 
     @property
@@ -136,6 +143,7 @@ def _source(params: config.Params, name: str, store: Store, locked: Lock) -> _So
     found = _Source(prompts_wanted(params, source.prompts) * params.study.images_per_prompt, exact=False)
     try:
         engine = config.build(params.images[source.images], f"images.{source.images}", params)
+        found.api = engine if live(params.images[source.images]) else None
         if isinstance(engine, ImportedImages):
             found.images = 0  # prompts say nothing of a folder
             planned: list[Planned] | None = engine.plan()
@@ -150,6 +158,8 @@ def _source(params: config.Params, name: str, store: Store, locked: Lock) -> _So
         return found
     if planned is not None:
         found.prints = [fingerprint(identity, one.request) for one in planned]
+        if found.api is not None:
+            found.most = {key: found.api.most(one.request) for key, one in zip(found.prints, planned, strict=True)}
         found.known = {key: sha256 for key in found.prints if (sha256 := store.sha256(key))}
         found.sizes = store.sizes(list(found.known))
     return found
@@ -158,15 +168,18 @@ def _source(params: config.Params, name: str, store: Store, locked: Lock) -> _So
 def _images(params: config.Params, name: str, source: _Source) -> Cell:
     made = sum(key in source.known for key in source.prints or ())
     node = params.images[params.sources[name].images]
-    requests = 0
-    why = source.why
-    if live(node):
-        requests = source.images - made
+    requests, usd, why = 0, 0.0, source.why
+    if live(node) and (source.api is None or source.prints is None):
+        requests = source.images
+        each = source.api.most(Request("", "?" * UNWRITTEN, 0)) if source.api else float(node.get("price_usd") or 0)
+        usd = requests * each
+    elif source.api is not None:
+        asked = [key for key in source.prints or () if key not in source.known]
         try:
-            requests -= sum(_answered(node, key) for key in source.prints or () if key not in source.known)
+            asked = [key for key in asked if not _answered(source.api, key)]
         except UserError as error:
             why = why or str(error)
-    usd = requests * float(node.get("price_usd") or 0)
+        requests, usd = len(asked), sum(source.most[key] for key in asked)
     return Cell("images", name, source.images, made, source.exact, requests, usd, tuple(source.sizes), why)
 
 
@@ -176,11 +189,10 @@ def live(node: config.Node) -> bool:
         node.get("server") or node.get("recording"))
 
 
-def _answered(node: config.Node, key: str) -> bool:
+def _answered(engine: OpenAIImages, key: str) -> bool:
     """Whether the API's earlier answers settle an image that is not stored, so that it is not asked again."""
-    past = Shelf().history(key)
-    free = bool(node.get("repeat_lost")) or not node["price_usd"]
-    return bool(past) and settled(past, int(node["size"]), free) is not None
+    past, rules = Shelf().history(key), engine.rules
+    return bool(past) and settled(past, engine.size, rules.repeat_lost or rules.free) is not None
 
 
 def _filter(params: config.Params, name: str, source: _Source, store: Store) -> Cell:

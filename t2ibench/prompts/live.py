@@ -17,14 +17,12 @@ from t2ibench.errors import MissingError, UserError
 from t2ibench.keys import KEY, secret_key
 from t2ibench.paid.answers import PAID_TRIES, Again, Arrived, Never, Stop, clean, once, unread
 from t2ibench.paid.ledger import Ledger, path_of
-from t2ibench.paid.prices import Prices, Usage, reported, usage
+from t2ibench.paid.prices import Prices, reported, usage
 from t2ibench.paid.wire import address, bare, post
 from t2ibench.prompts.replies import Recording
 from t2ibench.records import digest, write_json
 
 SWITCH = "prompts.llm.repeat_lost"
-OVERHEAD = 64
-"""Tokens that a server may add to a request beside its text: the marks around messages and the schema."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +40,8 @@ class Terms:
     repeat_lost: bool
 
     def most(self, request: dict[str, Any]) -> float | None:
-        """US dollars that a request costs at most, None where its price is unknown. A token has a byte at least."""
-        if not self.prices.known:
-            return None
-        read = len(json.dumps(request, ensure_ascii=False).encode()) + OVERHEAD
-        written = int(request["max_completion_tokens"])
-        return self.prices.of(Usage(read, written))
+        """US dollars that a request costs at most, None where its price is unknown."""
+        return self.prices.most(request, int(request.get("max_completion_tokens", 0)))
 
 
 class Live:
@@ -89,8 +83,7 @@ class Live:
 
     def _check_past(self, mark: str, class_name: str) -> None:
         """Raises UserError where an earlier request may have been billed, or was as often as may be, for nothing."""
-        free = self.terms.prices.input == self.terms.prices.output == 0
-        if self.terms.repeat_lost or free:
+        if self.terms.repeat_lost or self.terms.prices.free:
             return
         lost, paid = "", 0
         for billed, outcome in self.ledger.past(mark):
