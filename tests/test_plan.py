@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from t2ibench.evaluate.look import Look
 from t2ibench.harness import config, timing
 from t2ibench.harness.items import ItemCache
 from t2ibench.harness.params import write
@@ -19,8 +20,8 @@ from t2ibench.hub.__main__ import wanted
 from t2ibench.images import fingerprint, plan
 from t2ibench.paid.ledger import Ledger, path_of
 from t2ibench.pictures import encode_png
-from t2ibench.plan import costs, counting, speeds, stored, table
-from t2ibench.records import Prompt, digest, read_rows, write_json
+from t2ibench.plan import costs, counting, speeds, stored, table, texts
+from t2ibench.records import Prompt, Sample, digest, read_rows, write_json
 
 ROOT = Path(__file__).parents[1]
 FIRST = "sd-llm"
@@ -144,6 +145,20 @@ def test_after_the_stages_ran_nothing_is_left_to_make(workspace: Path) -> None:
     assert (restored.images, restored.stored, restored.exact) == (kept, kept, True)
     judged = cell(cells, "evaluate", f"{FIRST}/base")
     assert (judged.images, judged.stored) == (2, 0), "the judge sees what the filter rejected, too"
+    assert cell(cells, "evaluate", f"{FIRST}/deblur").images == kept
+    for stage in ("deblur", "evaluate"):
+        done = start(f"experiments.{stage}", f"{FIRST}/base")
+        assert done.returncode == 0, done.stderr
+    params = config.load()
+    look = Look(*(config.build(params.evaluate[part], part, params) for part in ("yolov8", "segment")))
+    for row in read_rows(Path(f"data/deblur/{FIRST}/deblur/metadata.jsonl"), Sample):
+        ItemCache(Path(".cache/items"), ".judged", "evaluate").put(look.key(row.sha256), b"an overlay", {})
+    judged = {one.name: one for one in counting.count(config.load()) if one.stage == "evaluate"}
+    assert [(one.images, one.stored, one.exact) for one in judged.values()] == [(2, 2, True), (kept, kept, True)]
+    other = counting.count(config.load(["evaluate.yolov8.confidence=0.6"]))
+    assert cell(other, "evaluate", f"{FIRST}/base").to_make == 2, "another confidence judges all of them"
+    other = counting.count(config.load(["filter.people.confidence=0.9"]))
+    assert cell(other, "evaluate", f"{FIRST}/base").to_make == 0, "another threshold of the filter none"
 
 
 def test_an_api_costs_its_price_for_every_image_that_is_not_stored_and_the_cap_is_named(workspace: Path) -> None:
@@ -345,6 +360,24 @@ def test_disk_is_measured_where_pictures_are_stored_and_marked_where_not() -> No
     assert table.size(guessed.bytes, guessed.measured) == "~66 kB"
 
 
+def test_the_copies_that_tar_shards_make_are_in_the_disks_bytes(workspace: Path) -> None:
+    def taken(*more: str) -> dict[tuple[str, str], int]:
+        params = small("sources={sd-llm: {prompts: llm, images: sd}}", *more)
+        return {(one.stage, one.name): costs.cost(params, one, []).bytes for one in counting.count(params)}
+
+    files, shards = taken(), taken("study.shard_above=1", "study.images_per_shard=1")
+    picture = 1.6 * 64 * 64 + costs.TAR
+    grown = {key: bytes - files[key] for key, bytes in shards.items()}
+    assert [grown[key, FIRST] for key in ("images", "filter")] == pytest.approx([2 * picture] * 2, abs=1)
+    assert [grown["deblur", f"{FIRST}/{name}"] for name in ("base", "deblur")] == pytest.approx([0, 2 * picture], abs=1)
+    assert grown["evaluate", f"{FIRST}/base"] > 2 * picture, "overlays and masks"
+    there = Path(f"data/images/{FIRST}/000000.tar")
+    there.parent.mkdir(parents=True)
+    there.write_bytes(bytes(round(picture)))
+    left = taken("study.shard_above=1", "study.images_per_shard=1")["images", FIRST] - files["images", FIRST]
+    assert left == pytest.approx(picture, abs=1), "a shard that is there takes no more"
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(None, "?"), (0, "–"), (0.2, "< 1 s"), (40, "40 s"), (600, "10 min"),
                                                (3.4 * 3600, "3.4 h")])
 def test_durations_are_short(seconds: float | None, text: str) -> None:
@@ -353,5 +386,5 @@ def test_durations_are_short(seconds: float | None, text: str) -> None:
 
 def test_the_written_prompts_are_read_as_the_stage_reads_them(workspace: Path) -> None:
     params = small()
-    assert counting.prompts(params, "llm", stored.Lock(params)) is None
+    assert texts.written(params, "llm", stored.Lock(params)) is None
     assert write_prompts() == read_rows(Path("data/prompts/llm/prompts.jsonl"), Prompt)

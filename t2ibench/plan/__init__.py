@@ -4,6 +4,7 @@
     python -m t2ibench.plan.doctor [key=value ...]    what is missing; exit code 1 where the study cannot run
 
     counting.py    images per stage and cell: planned, stored, still to make
+    texts.py       prompts: written, or still to be asked for
     speeds.py      images per second: recorded by the stages' clocks, else estimated
     costs.py       device seconds, dollars, bytes and downloads of what is still to make
     table.py       the plan on a terminal

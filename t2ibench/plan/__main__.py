@@ -45,8 +45,9 @@ def notes(params: config.Params, cells: Sequence[counting.Cell]) -> list[str]:
                         "are an upper estimate from params.yaml, and what is stored is not known.")
     if any(not cell.exact for cell in cells if cell.stage in ("deblur", "evaluate")):
         said.append("≤: the filter has not decided on all images yet; every one of them is counted as kept.")
-    said.append("Stored judgements of evaluate are not counted: a cell counts as stored where DVC ran it with these "
-                "params; dvc status knows about changed code.")
+    if any(cell.copied for cell in cells):
+        said.append(f"Sources of more than {params.study.shard_above:,} images lie in tar shards, whose copies of the "
+                    "pictures are in the disk's column.")
     return said
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from t2ibench.errors import MissingError
 from t2ibench.harness import config
 from t2ibench.hub import SCHEME, catalogue, store
 from t2ibench.paid.ledger import Ledger, path_of
+from t2ibench.pictures import SHARD
 from t2ibench.plan.counting import Cell
 from t2ibench.plan.speeds import speed
 from t2ibench.plan.stored import named
@@ -16,6 +18,8 @@ BYTES_A_PIXEL = 1.6
 """Of a photographic picture as PNG; measured sizes are used where pictures are stored."""
 MEASUREMENT = 12_000
 """Bytes of a measurement of the filter with its note: CLIP's feature, the grid, and two blocks of a file system."""
+TAR = 2_000
+"""Bytes that a picture takes in a tar shard beside its own: two headers, its row, and what fills up blocks."""
 
 
 STOPS = ": the run will stop there"
@@ -63,9 +67,17 @@ def cost(params: config.Params, cell: Cell, rows: Sequence[dict[str, Any]]) -> C
     elif cell.stage == "images" and cell.to_make and found.images_per_second is None and "API" in found.basis:
         seconds = 0.0  # every answer is there already
     mean = sum(cell.sizes) / len(cell.sizes) if cell.sizes else BYTES_A_PIXEL * (node.get("size") or 512) ** 2
-    each = {"filter": MEASUREMENT, "evaluate": mean * 1.1}.get(cell.stage, mean)  # an overlay, and a mask of 1 bit
-    return Cost(cell, seconds, basis, cell.usd, round(cell.to_make * each),
-                bool(cell.sizes) or cell.stage == "filter")
+    shown = mean * 1.1 if cell.stage == "evaluate" else mean  # an overlay, and a mask of 1 bit
+    each = MEASUREMENT if cell.stage == "filter" else shown
+    copies = max(0.0, cell.copied * (shown + TAR) - _shards(cell))
+    return Cost(cell, seconds, basis, cell.usd, round(cell.to_make * each + copies),
+                bool(cell.sizes) or (cell.stage == "filter" and not cell.copied))
+
+
+def _shards(cell: Cell) -> int:
+    """Bytes of the tar shards that are in the cell's out already."""
+    return sum(path.stat().st_size for path in Path("data", cell.stage, cell.name).rglob(f"*{SHARD}")) if (
+        cell.copied) else 0
 
 
 def downloads(params: config.Params) -> list[Download]:

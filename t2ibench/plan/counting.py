@@ -6,27 +6,28 @@ upper estimate where prompts are not written yet, or where images are not made y
 will reject.
 """
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from t2ibench import deblur
 from t2ibench.errors import UserError
+from t2ibench.evaluate.look import Look
 from t2ibench.filter.measure import PARTS, Measure
 from t2ibench.harness import config
+from t2ibench.harness.outs import shard_count
 from t2ibench.images import Planned, Request, fingerprint, plan
 from t2ibench.images.asking import settled
 from t2ibench.images.folder import ImportedImages
 from t2ibench.images.openai import OpenAIImages
 from t2ibench.images.shelf import Shelf
+from t2ibench.plan import texts
 from t2ibench.plan.stored import Lock, Store
 from t2ibench.prompts.llm import LLMPrompts
-from t2ibench.records import Prompt, Sample, read_rows
+from t2ibench.records import Sample, read_rows
 
-TERMS = frozenset({"timeout_seconds", "attempts", "backoff_seconds", "max_tries", "budget_usd", "ledger", "repeat_lost",
-                   "save", "input_usd_per_million", "output_usd_per_million"})
-"""Settings of a prompts engine that say how a server is asked and paid, and change no prompt that was written."""
-
+LOOKS = ("yolov8", "segment")
+"""The engines of experiments/evaluate.py, as it asks for them."""
 
 UNWRITTEN = 1_000
 """Bytes that a prompt is taken to have before it is written; those of both engines have a fifth of it."""
@@ -38,7 +39,8 @@ class Cell:
 
     images: planned; stored: of them; requests: HTTP requests to a live API that are still to be sent; usd: what they
     cost at most, None where their price is unknown; exact: False where `images` is an upper estimate; sizes: bytes of
-    stored pictures, a sample; why: what stands in the way.
+    stored pictures, a sample; copied: pictures that tar shards hold a copy of, 0 where outs are links; why: what stands
+    in the way.
     """
 
     stage: str
@@ -49,6 +51,7 @@ class Cell:
     requests: int = 0
     usd: float | None = 0.0
     sizes: tuple[int, ...] = ()
+    copied: int = 0
     why: str = ""
 
     @property
@@ -85,50 +88,21 @@ def count(params: config.Params) -> list[Cell]:
     known = {name: _source(params, name, store, locked) for name in params.sources}
     kinds = dict.fromkeys(source.prompts for source in params.sources.values())
     cells = [cell for kind in kinds if (cell := _questions(params, kind, locked))]
+    kept = {name: _kept(name, source) for name, source in known.items()}
     cells += [_images(params, name, source) for name, source in known.items()]
-    cells += [_filter(params, name, source, store) for name, source in known.items()]
-    deblurs = [_deblur(params, name, source, variant, store)
-               for name, source in known.items() for variant in params.variants]
-    return cells + deblurs + [_evaluate(params, cell, known[cell.name.split("/")[0]], locked) for cell in deblurs]
-
-
-def prompts_wanted(params: config.Params, kind: str) -> int:
-    """Prompts of a kind as params.yaml has them: an upper estimate."""
-    return len(params.study.classes) * int(params.prompts[kind].get("per_class", 0))
-
-
-def prompts(params: config.Params, kind: str, locked: Lock) -> list[Prompt] | None:
-    """The written prompts of a kind; None where there are none yet, or they are of other classes, counts or settings.
-
-    Raises MissingError where the table is damaged.
-    """
-    path = Path("data/prompts", kind, "prompts.jsonl")
-    if not path.is_file() or _otherwise(params, kind, locked):
-        return None
-    found = read_rows(path, Prompt, f"dvc repro -f prompts@{kind}")
-    per_class = Counter(prompt.class_name for prompt in found)
-    wanted = dict.fromkeys(params.study.classes, int(params.prompts[kind].get("per_class", 0)))
-    return found if per_class == wanted else None
-
-
-def _otherwise(params: config.Params, kind: str, locked: Lock) -> bool:
-    """Whether dvc.lock says that the prompts were written with other settings, such as another file of captions."""
-    then = ((locked.stages.get(f"prompts@{kind}") or {}).get("params") or {}).get("params.yaml") or {}
-    before, now = then.get(f"prompts.{kind}"), params.prompts[kind]
-    return before is not None and any(before.get(key) != value for key, value in now.items() if key not in TERMS)
-
-
-def asks(node: config.Node) -> bool:
-    """Whether a prompts engine asks a chat model that may cost money."""
-    return node.get("_target_") == f"{LLMPrompts.__module__}.{LLMPrompts.__name__}" and not node.get("recording")
+    cells += [_filter(params, name, source, kept[name], store) for name, source in known.items()]
+    shown = [_deblur(params, name, source, variant, kept[name], store)
+             for name, source in known.items() for variant in params.variants]
+    cells += [cell for cell, _ in shown]
+    return cells + [_evaluate(params, cell, known[cell.name.split("/")[0]], made, store) for cell, made in shown]
 
 
 def _questions(params: config.Params, kind: str, locked: Lock) -> Cell | None:
     """What is still asked of a chat model: the first request for each class whose reply is not saved."""
-    if not asks(params.prompts[kind]):
+    if not texts.asks(params.prompts[kind]):
         return None
     try:
-        if prompts(params, kind, locked) is not None:
+        if texts.written(params, kind, locked) is not None:
             return None
         engine: LLMPrompts = config.build(params.prompts[kind], f"prompts.{kind}", params)
         costs = [engine.terms.most(request) for request in engine.unanswered(params.study.classes)]
@@ -140,7 +114,7 @@ def _questions(params: config.Params, kind: str, locked: Lock) -> Cell | None:
 
 def _source(params: config.Params, name: str, store: Store, locked: Lock) -> _Source:
     source = params.sources[name]
-    found = _Source(prompts_wanted(params, source.prompts) * params.study.images_per_prompt, exact=False)
+    found = _Source(texts.wanted(params, source.prompts) * params.study.images_per_prompt, exact=False)
     try:
         engine = config.build(params.images[source.images], f"images.{source.images}", params)
         found.api = engine if live(params.images[source.images]) else None
@@ -148,8 +122,8 @@ def _source(params: config.Params, name: str, store: Store, locked: Lock) -> _So
             found.images = 0  # prompts say nothing of a folder
             planned: list[Planned] | None = engine.plan()
         else:
-            texts = prompts(params, source.prompts, locked)
-            planned = None if texts is None else plan(texts, params.study.images_per_prompt, params.study.seed)
+            written = texts.written(params, source.prompts, locked)
+            planned = None if written is None else plan(written, params.study.images_per_prompt, params.study.seed)
         if planned is not None:
             found.images, found.exact = len(planned), True
         identity = engine.identity
@@ -180,7 +154,14 @@ def _images(params: config.Params, name: str, source: _Source) -> Cell:
         except UserError as error:
             why = why or str(error)
         requests, usd = len(asked), sum(source.most[key] for key in asked)
-    return Cell("images", name, source.images, made, source.exact, requests, usd, tuple(source.sizes), why)
+    copied = _copied(params, source, source.images)
+    return Cell("images", name, source.images, made, source.exact, requests, usd, tuple(source.sizes), copied, why)
+
+
+def _copied(params: config.Params, source: _Source, pictures: int) -> int:
+    """How many of a cell's pictures tar shards copy: all, in a source of more images than files are written for."""
+    study = params.study
+    return pictures if shard_count(source.images, study.shard_above, study.images_per_shard) else 0
 
 
 def live(node: config.Node) -> bool:
@@ -195,7 +176,7 @@ def _answered(engine: OpenAIImages, key: str) -> bool:
     return bool(past) and settled(past, engine.size, rules.repeat_lost or rules.free) is not None
 
 
-def _filter(params: config.Params, name: str, source: _Source, store: Store) -> Cell:
+def _filter(params: config.Params, name: str, source: _Source, kept: Sequence[str] | None, store: Store) -> Cell:
     try:
         measure = Measure(*(config.build(params.filter[part], f"filter.{part}", params) for part in PARTS))
         measure.identity  # noqa: B018  raises where weights are missing, pictures or none
@@ -203,25 +184,29 @@ def _filter(params: config.Params, name: str, source: _Source, store: Store) -> 
     except UserError as error:
         return Cell("filter", name, source.images, 0, source.exact, why=str(error))
     done = sum(key in measured for key in source.prints or ())
-    return Cell("filter", name, source.images, done, source.exact)
+    copied = _copied(params, source, source.images if kept is None else len(kept))
+    return Cell("filter", name, source.images, done, source.exact, sizes=tuple(source.sizes), copied=copied)
 
 
-def _deblur(params: config.Params, name: str, source: _Source, variant: str, store: Store) -> Cell:
-    """Counts kept images where the filter has decided on exactly the planned images, else all of them."""
+def _deblur(params: config.Params, name: str, source: _Source, variant: str, kept: Sequence[str] | None,
+            store: Store) -> tuple[Cell, list[str]]:
+    """Counts kept images where the filter has decided on exactly the planned images, else all of them. Beside it the
+    sha256 of the restored pictures that are stored."""
     cell, engine_name = f"{name}/{variant}", params.variants[variant].deblur
-    kept = _kept(name, source)
     images = source.images if kept is None else len(kept)
     try:
         engine = config.build(params.deblur[engine_name], f"deblur.{engine_name}", params)
         if not engine.changes_pixels:
-            return Cell("deblur", cell, images, images, kept is not None)  # links, which cost nothing
+            return Cell("deblur", cell, images, images, kept is not None), []  # links, which cost nothing
         identity = engine.identity
     except UserError as error:
-        return Cell("deblur", cell, images, 0, kept is not None, why=str(error))
+        return Cell("deblur", cell, images, 0, kept is not None, why=str(error)), []
     keys = [deblur.fingerprint(identity, sha256) for sha256 in kept or ()]
-    stored = [key for key in keys if store.has(key, ".png")]
-    sizes = tuple(store.sizes(stored) or source.sizes)
-    return Cell("deblur", cell, images, len(stored), kept is not None, sizes=sizes)
+    restored = {key: sha256 for key in keys if (sha256 := store.sha256(key))}
+    stored = [restored[key] for key in keys if key in restored]
+    sizes = tuple(store.sizes(list(restored)) or source.sizes)
+    copied = _copied(params, source, images)
+    return Cell("deblur", cell, images, len(stored), kept is not None, sizes=sizes, copied=copied), stored
 
 
 def _kept(name: str, source: _Source) -> list[str] | None:
@@ -236,11 +221,18 @@ def _kept(name: str, source: _Source) -> list[str] | None:
     return [sample.sha256 for sample in samples]
 
 
-def _evaluate(params: config.Params, before: Cell, source: _Source, locked: Lock) -> Cell:
-    """A cell counts as stored where DVC finds nothing changed, else as to be judged whole: judgements are not asked."""
-    variant = before.name.split("/")[1]
-    shown = source.images if params.variants[variant].deblur == "none" else before.images
-    out = Path("results/evaluate", f"{before.name}.json")
-    there = out.is_file() and before.exact and not before.to_make and locked.same("evaluate", before.name)
-    exact = before.exact and source.exact
-    return Cell("evaluate", before.name, shown, shown if there else 0, exact, sizes=tuple(source.sizes))
+def _evaluate(params: config.Params, before: Cell, source: _Source, restored: Sequence[str], store: Store) -> Cell:
+    """Counts judgements: of restored images, or, where the variant leaves images as they are, of all generated ones,
+    whatever the filter decides. restored: sha256 of those that are stored."""
+    plain = params.variants[before.name.split("/")[1]].deblur == "none"
+    images, exact = (source.images, source.exact) if plain else (before.images, before.exact and source.exact)
+    pictures = [source.known[key] for key in source.prints or () if key in source.known] if plain else restored
+    try:
+        look = Look(*(config.build(params.evaluate[part], f"evaluate.{part}", params) for part in LOOKS))
+        look.key("")  # raises where weights are missing, pictures or none
+        judged = {sha256 for sha256 in pictures if store.has(look.key(sha256), ".judged")}
+    except UserError as error:
+        return Cell("evaluate", before.name, images, 0, exact, why=str(error))
+    copied = _copied(params, source, before.images)
+    return Cell("evaluate", before.name, images, sum(sha256 in judged for sha256 in pictures), exact,
+                sizes=tuple(source.sizes), copied=copied)
