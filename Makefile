@@ -32,7 +32,6 @@ $(READY): requirements.lock
 
 repro: $(READY) ## run the study from prompts to MLflow: what params.yaml says, and only what changed
 	@$(RUN) -m dvc repro
-	@test -e mlflow.db || $(RUN) -m experiments.track  # in a clone dvc.lock says that track ran, elsewhere
 	@$(RUN) -m t2ibench.compare
 	@$(RUN) -m t2ibench.report.timing
 	@echo "The report: data/report/index.html.  The runs in MLflow: make ui"

@@ -5,6 +5,8 @@ a queued experiment pays for nothing twice.
 """
 
 import json
+import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from study import ROOT, SMALL, SOURCE, copy, environment, git, made_since, run, tree
+from study import ROOT, SMALL, SOURCE, copy, environment, finish, git, made_since, run, tree
 
 from t2ibench.harness import config, executor
 from t2ibench.harness.items import ItemCache
@@ -53,6 +55,28 @@ def test_a_second_run_does_nothing(repository: Path) -> None:
     said = run(repository, "dvc", "repro")
     assert "Running stage" not in said
     assert "up to date" in said
+
+
+def test_a_clone_publishes_the_runs_that_its_lock_has_and_makes_nothing_again(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(finished), str(clone))
+    shutil.copytree(finished / ".dvc/cache", clone / ".dvc/cache", copy_function=os.link)
+    run(clone, "dvc", "checkout")
+    written = clone / "data/track/published.json"
+    assert not written.exists() and (clone / "data/report/index.html").exists()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{clone}/nowhere/mlflow.db")
+    code, said = finish(clone, "dvc", "repro")
+    assert code != 0 and "nowhere/mlflow.db cannot be written" in said
+    assert not written.exists(), "nothing was published"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    said = run(clone, "dvc", "repro")
+    assert re.findall("Running stage '(.*)'", said) == ["track"]
+    assert "track: 2 new runs of 2" in said
+    assert "Running stage" not in run(clone, "dvc", "repro")
+    assert tree(clone) == tree(finished)
+    assert git(clone, "status", "--porcelain") == "", "the lock is what it was"
 
 
 def test_a_forced_run_gives_the_same_bytes(repository: Path) -> None:

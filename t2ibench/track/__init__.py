@@ -26,12 +26,14 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class CellRun:
-    """What is published of one cell. shown: its name for people; entry: identifies it; datasets: {path: DVC digest};
+    """What is published of one cell. shown: its name for people; content: digest of its results and settings, equal
+    on all machines; entry: with the clocks that were read, identifies the run; datasets: {path: DVC digest};
     pictures: {key: PNG file}; samples: prompts with a picture each; documents: JSON files; metrics: fractions in
     [0, 1], seconds, images per second, MiB."""
 
     name: str
     shown: str
+    content: str
     entry: str
     tags: dict[str, str]
     params: dict[str, str]

@@ -71,11 +71,12 @@ def _cell(root: Path, params: Mapping[str, Any], lock: Mapping[str, Any], compar
     except (KeyError, TypeError) as error:
         raise MissingError(f"the results of {name} are not of this version ({error!r})", "dvc repro") from None
     settings, hardware = _settings(params, source, variant), params["hardware"]["name"]
-    said = {"filter": filtered, "result": result, "rows": rows}
+    content = {"holds": HOLDS, "lock": locked, "hardware": hardware, "filter": filtered, "result": result, "rows": rows}
     return CellRun(
         name=name,
         shown=shown(name, comparison["substitutes"]),
-        entry=digest({"holds": HOLDS, "lock": locked, "hardware": hardware, "timed": sorted(clocks), **said}),
+        content=digest(content),
+        entry=digest(content | {"timed": sorted(clocks)}),
         tags={**tags, "source": source, "variant": variant, "hardware": hardware, **measures.devices(clocks),
               **measures.verdicts(rows), **measures.drawn_by(kept),
               SETTINGS: digest({"models": params["models"]["name"], "cell": name, "settings": settings})},
