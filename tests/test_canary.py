@@ -129,7 +129,7 @@ def judged(folder: Path) -> None:
     write_rows(told / "rejected.jsonl", [])
     result = summarise(seen, CLASSES, masks, list(zip(decisions, seen, strict=True)))
     write_json(folder / f"results/evaluate/{SOURCE}/base.json", result)
-    (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {}}))
+    (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {f"images@{SOURCE}": {"outs": []}}}))
 
 
 def forms(key: str) -> list[bytes]:

@@ -10,7 +10,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 STAGES = ("prompts", "images", "filter", "deblur", "evaluate", "compare", "report", "track")
 BASE = ("records", "errors", "stats", "weights", "hardware", "pictures", "nms", "detector", "segmenter", "hub", "keys",
-        "paid", "shown")
+        "paid", "shown", "dvc_lock")
 HEAVY = ("torch", "diffusers", "transformers", "ultralytics", "open_clip", "spandrel", "openai", "mlflow", "ray")
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 

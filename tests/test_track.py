@@ -383,6 +383,12 @@ def test_a_missing_result_names_the_stage_that_makes_it(workspace: Path, params:
         runs_of(workspace, params)
 
 
+def test_results_without_a_lock_are_not_published(workspace: Path, params: dict[str, Any]) -> None:
+    (workspace / "dvc.lock").unlink()
+    with pytest.raises(MissingError, match=r"dvc\.lock is missing or lists no stage.*dvc repro"):
+        runs_of(workspace, params)
+
+
 def test_a_truncated_result_is_one_sentence(workspace: Path, params: dict[str, Any]) -> None:
     path = workspace / "results/evaluate/sd-llm/base.json"
     path.write_bytes(path.read_bytes()[:100])

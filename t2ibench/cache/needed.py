@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
+from t2ibench.dvc_lock import read_lock
 from t2ibench.errors import ConfigError, MissingError, UserError
 from t2ibench.evaluate.look import Look
 from t2ibench.filter.measure import PARTS, Measure
@@ -40,8 +39,8 @@ class Needed:
 
 def needed(params: config.Params) -> Needed:
     """What dvc.lock needs, as far as its outs are checked out. Raises UserError for engines that refuse params.yaml,
-    MissingError for a table that is damaged."""
-    found, entries = Needed(), _entries()
+    MissingError for a table or a lock that is damaged."""
+    found, entries = Needed(), read_lock(Path("dvc.lock"))
     cells = [("images", source) for source in params.sources]
     cells += [("deblur", cell) for cell in grid(params)]
     here = {Path("data", stage, cell) for stage, cell in cells}
@@ -63,14 +62,6 @@ def needed(params: config.Params) -> Needed:
     for measure in measures:
         found.kinds |= {measure.clip.key(text): "filter" for text in measure.clip.texts.values()}
     return found
-
-
-def _entries() -> dict[str, Any]:
-    """The stages of dvc.lock, {} where nothing has run yet."""
-    path = Path("dvc.lock")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    read = yaml.load(path.read_bytes(), loader) if path.is_file() else None
-    return dict((read or {}).get("stages") or {})
 
 
 def _made(params: config.Params, entries: dict[str, Any], stage: str, make: Callable[[config.Params], E]) -> list[E]:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from t2ibench.dvc_lock import read_lock
 from t2ibench.harness import config, paths
 
 SAMPLE = 200
@@ -46,10 +45,7 @@ class Lock:
 
     def __init__(self, params: config.Params) -> None:
         self.now = params.model_dump()
-        path = Path("dvc.lock")
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        read = yaml.load(path.read_bytes(), loader) if path.is_file() else None
-        self.stages: dict[str, Any] = (read or {}).get("stages") or {}
+        self.stages = read_lock(Path("dvc.lock"))
 
     def same(self, stage: str, cell: str) -> bool:
         """Whether the cell ran last with the parameters of now."""

@@ -6,8 +6,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from t2ibench.dvc_lock import read_lock
 from t2ibench.errors import MissingError
 from t2ibench.records import Sample, digest, read_json, read_rows
 from t2ibench.shown import shown
@@ -31,9 +30,11 @@ def collect(root: Path, params: Mapping[str, Any], timings: Path, tags: Mapping[
     A run is of the hardware and the models that params.yaml names, and takes their clocks: the same results timed on
     another hardware are another run. So is a run whose clocks were not read yet when it was published.
 
-    Raises MissingError where a result is absent, damaged or of another study.
+    Raises MissingError where dvc.lock or a result is absent, damaged or of another study.
     """
-    lock = _lock(root / "dvc.lock")
+    lock = read_lock(root / "dvc.lock")
+    if not lock:
+        raise MissingError(f"{root / 'dvc.lock'} is missing or lists no stage", "dvc repro")
     comparison = read_json(root / "results/compare.json", "dvc repro compare")
     if comparison["study"] != params["study"]["name"]:
         raise MissingError(f"{root / 'results/compare.json'} is of the study {comparison['study']!r}, not of "
@@ -41,14 +42,6 @@ def collect(root: Path, params: Mapping[str, Any], timings: Path, tags: Mapping[
     cells = [(source, variant) for source in params["sources"] for variant in params["variants"]]
     return [_cell(root, params, lock, comparison, timings, {**tags, "mlflow.runColor": colour}, source, variant)
             for (source, variant), colour in zip(cells, cycle(COLOURS), strict=False)]
-
-
-def _lock(path: Path) -> dict[str, Any]:
-    """The stages of dvc.lock."""
-    try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"])
-    except (FileNotFoundError, KeyError, TypeError, yaml.YAMLError):
-        raise MissingError(f"{path} is missing or not DVC's", "dvc repro") from None
 
 
 def _cell(root: Path, params: Mapping[str, Any], lock: Mapping[str, Any], comparison: Mapping[str, Any],
