@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from t2ibench.deblur import fingerprint
-from t2ibench.harness.completeness import completeness
 from t2ibench.harness.make import Task, make
 from t2ibench.harness.outs import PictureFolder, link_all
 from t2ibench.harness.stage import Stage, fresh, grid, main
@@ -43,8 +42,8 @@ def run(stage: Stage) -> None:
 
 def _end(stage: Stage, folder: Path, planned: int, done: int, failures: Sequence[Failure]) -> None:
     write_rows(folder / "failures.jsonl", failures)
-    write_json(Path("results/deblur", f"{stage.cell}.json"), completeness(planned, done, failures))
-    stage.complete(planned, done, failures)
+    with stage.complete(planned, done, failures) as counted:
+        write_json(Path("results/deblur", f"{stage.cell}.json"), counted)
 
 
 if __name__ == "__main__":

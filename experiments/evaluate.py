@@ -6,7 +6,6 @@ from pathlib import Path
 from t2ibench.evaluate import predictions, score, summary
 from t2ibench.evaluate.funnel import funnel, rejected
 from t2ibench.evaluate.look import Judgement, Look, pack
-from t2ibench.harness.completeness import completeness
 from t2ibench.harness.make import Task, make
 from t2ibench.harness.outs import PictureFolder
 from t2ibench.harness.stage import Stage, fresh, grid, main
@@ -51,10 +50,9 @@ def run(stage: Stage) -> None:
     if as_generated:
         write_rows(folder / "rejected.jsonl", lost)
     steps = funnel(kept + lost, decisions, classes) if as_generated else None
-    counted = completeness(len(tasks), len(kept) + len(lost))
-    write_json(Path("results/evaluate", f"{stage.cell}.json"), score(kept, classes) | {
-        "completeness": counted, "funnel": steps, "segmentation": summary(things, classes)})
-    stage.complete(len(tasks), len(kept) + len(lost))
+    with stage.complete(len(tasks), len(kept) + len(lost)) as counted:
+        write_json(Path("results/evaluate", f"{stage.cell}.json"), score(kept, classes) | {
+            "completeness": counted, "funnel": steps, "segmentation": summary(things, classes)})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from typing import Any
 
 from t2ibench.filter import agreement, funnel, judge, measure, reviews
 from t2ibench.harness import paths
-from t2ibench.harness.completeness import completeness
 from t2ibench.harness.items import ItemCache
 from t2ibench.harness.make import Task, make
 from t2ibench.harness.outs import PictureFolder
@@ -37,10 +36,9 @@ def run(stage: Stage) -> None:
     write_rows(folder / "decisions.jsonl", decisions)
     planned = Counter([sample.class_name for sample in samples] + [failure.class_name for failure in failures])
     counts = {name: planned[name] for name in stage.params.study.classes}
-    result = funnel(counts, decisions) | {"review": agreement.summary(seen)}
-    result["completeness"] = completeness(len(samples), len(decisions))
-    write_json(Path("results/filter", f"{stage.cell}.json"), result)
-    stage.complete(len(samples), len(decisions))
+    with stage.complete(len(samples), len(decisions)) as counted:
+        write_json(Path("results/filter", f"{stage.cell}.json"), funnel(counts, decisions) | {
+            "completeness": counted, "review": agreement.summary(seen)})
 
 
 def _measured(stage: Stage, engine: measure.Measure, made: Path, samples: Sequence[Sample], remake: str) -> list[Any]:

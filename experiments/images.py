@@ -6,7 +6,6 @@ Usage: python -m experiments.images SOURCE
 from pathlib import Path
 from typing import Any
 
-from t2ibench.harness.completeness import completeness
 from t2ibench.harness.make import Task, make
 from t2ibench.harness.outs import PictureFolder, place, shard_count
 from t2ibench.harness.stage import Stage, fresh, main, sources
@@ -37,8 +36,8 @@ def run(stage: Stage) -> None:
     write_rows(folder / "failures.jsonl", failures)
     if summary is not None:
         write_json(folder / "imported.json", summary)
-    write_json(Path("results/images", f"{stage.cell}.json"), completeness(len(planned), len(samples), failures))
-    stage.complete(len(planned), len(samples), failures)
+    with stage.complete(len(planned), len(samples), failures) as counted:
+        write_json(Path("results/images", f"{stage.cell}.json"), counted)
 
 
 def _drawn(stage: Stage, kind: str) -> list[Planned]:

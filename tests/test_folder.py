@@ -369,8 +369,9 @@ def test_too_many_failures_stop_the_stage_and_each_reason_is_counted_once(tmp_pa
         (small / f"cat/text-{number}.png").write_text(f"no picture {number}")
     stage = bring_in(tmp_path, small)
     stage.params.study.failures_allowed = 0.1
-    with pytest.raises(UserError, match=r"3 of 7 images failed.*3 x not-a-picture"):
-        stage.complete(7, 4, read_rows(tmp_path / "data/images/archive/failures.jsonl", Failure))
+    failed = read_rows(tmp_path / "data/images/archive/failures.jsonl", Failure)
+    with pytest.raises(UserError, match=r"3 of 7 images failed.*3 x not-a-picture"), stage.complete(7, 4, failed):
+        pass
 
 
 # tables ---------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from t2ibench.errors import UserError
 from t2ibench.harness import config, paths, timing
 from t2ibench.harness.executor import Steps
 from t2ibench.harness.stage import Stage
-from t2ibench.records import Failure, Prompt, read_rows
+from t2ibench.records import Failure, Prompt, read_json, read_rows, write_json
 from t2ibench.report import timing as page
 
 ROOT = Path(__file__).parents[1]
@@ -120,17 +120,23 @@ def failures(count: int) -> list[Failure]:
 
 
 def test_the_gate_lets_a_few_failures_through(stage: Stage) -> None:
-    stage.complete(planned=100, done=96, failures=failures(4))
+    with stage.complete(planned=100, done=96, failures=failures(4)) as counted:
+        assert counted == {"planned": 100, "done": 96, "failed": 4, "reasons": {"the API refused": 4}}
 
 
-def test_the_gate_stops_at_too_many_failures_and_lists_the_reasons(stage: Stage) -> None:
-    with pytest.raises(UserError, match=r"6 of 100 images failed.*failures_allowed.*6 x the API refused"):
-        stage.complete(planned=100, done=94, failures=failures(6))
+def test_the_gate_stops_at_too_many_failures_and_lists_the_reasons_after_they_are_written(
+    stage: Stage, tmp_path: Path
+) -> None:
+    with (pytest.raises(UserError, match=r"6 of 100 images failed.*failures_allowed.*6 x the API refused"),
+          stage.complete(planned=100, done=94, failures=failures(6)) as counted):
+        write_json(tmp_path / "written.json", counted)
+    assert read_json(tmp_path / "written.json")["reasons"] == {"the API refused": 6}
 
 
 def test_the_gate_finds_images_that_are_unaccounted_for(stage: Stage) -> None:
-    with pytest.raises(RuntimeError, match="100 planned, 90 done, 2 failed"):
-        stage.complete(planned=100, done=90, failures=failures(2))
+    with (pytest.raises(RuntimeError, match="100 planned, 90 done, 2 failed"),
+          stage.complete(planned=100, done=90, failures=failures(2))):
+        raise AssertionError("nothing is to be written of them")
 
 
 def test_the_clock_leaves_the_first_batch_out_of_the_rate() -> None:

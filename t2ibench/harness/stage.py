@@ -70,13 +70,15 @@ class Stage:
 
             yield count
 
-    def complete(self, planned: int, done: int, failures: Sequence[Failure] = ()) -> None:
-        """The completeness gate, with which a stage ends: says what was planned, made, reused and failed.
+    @contextmanager
+    def complete(self, planned: int, done: int, failures: Sequence[Failure] = ()) -> Iterator[dict[str, Any]]:
+        """With this a stage ends: gives what results/ says of completeness, to be written in the block, so that a stop
+        is explained there too. After the block it says what was planned, made, reused and failed, and holds the gate.
 
-        Raises RuntimeError where images are unaccounted for, UserError where too many failed. What lies in results/ is
-        to be written before, so that a stop is explained there too.
+        Raises RuntimeError where images are unaccounted for, UserError where too many failed.
         """
         counted, name = completeness.completeness(planned, done, failures), f"{self.name} {self.cell}"
+        yield counted
         reused = self.reused - {failure.id for failure in failures}
         print(completeness.line(name, counted, len(reused)), file=sys.stderr, flush=True)
         completeness.hold(name, counted, self.params.study.failures_allowed)
