@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_server import KEY, REQUEST, SETTINGS, draw, picture, reply, serve
+from api_key import KEY
+from test_server import REQUEST, SETTINGS, draw, picture, reply, serve
 from unreachable import deaf, nobody
 
 from t2ibench.errors import ConfigError, UserError
@@ -29,12 +30,7 @@ UNTOLD = {"price_unknown": 0, "input_tokens": 0, "output_tokens": 0}
 GOOD = encode_png(picture("a cat", 7))
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+pytestmark = pytest.mark.usefixtures("api_root")
 
 
 def engine(url: str, **changes: Any) -> OpenAIImages:

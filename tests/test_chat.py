@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from api_key import KEY
 from unreachable import deaf, nobody
 
 from t2ibench.errors import ConfigError, MissingError, UserError
@@ -19,7 +20,6 @@ from t2ibench.records import digest
 from t2ibench.tiny.server import Answer, LoopbackServer, refusal
 
 ROOT = Path(__file__).parents[1]
-KEY = "sk-chat-0123456789"
 DOGS = ["A dog reads a book in a library.", "A dog cooks soup in a kitchen."]
 READ, WRITTEN = 1000, 200
 COST = 0.0036
@@ -27,13 +27,7 @@ COST = 0.0036
 LOST = "it may have been billed, so it is not repeated (prompts.llm.repeat_lost)"
 
 
-@pytest.fixture(autouse=True)
-def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("api_root")
 
 
 def completion(content: str | None, **message: Any) -> Answer:
@@ -163,15 +157,15 @@ def test_a_lost_reply_is_asked_for_again_only_where_the_user_says_so_or_where_it
         assert ask(server, **free) and not ask(server, **free) and len(server.requests) == 2
 
 
-def test_replies_that_were_thrown_away_by_hand_are_asked_for_again(root: Path) -> None:
+def test_replies_that_were_thrown_away_by_hand_are_asked_for_again(api_root: Path) -> None:
     with serve(GOOD, GOOD, GOOD) as server:
         for _ in range(3):
             assert not ask(server)
-            (root / "saved.json").unlink()
+            (api_root / "saved.json").unlink()
         assert len(server.requests) == 3 and summary()["spent_usd"] == pytest.approx(3 * COST)
 
 
-def test_a_run_that_was_killed_before_the_reply_does_not_ask_again_and_one_after_it_pays_once(root: Path) -> None:
+def test_a_run_that_was_killed_before_the_reply_does_not_ask_again_and_one_after_it_pays_once(api_root: Path) -> None:
     with serve(GOOD) as server:
         images = engine(server.base_url)
         request = images.request("dog")
@@ -231,10 +225,10 @@ def test_prices_that_bound_nothing_are_refused(changes: dict[str, Any], key: str
         engine("http://127.0.0.1:9/v1", **changes)
 
 
-def test_a_line_of_the_ledger_says_what_was_asked_when_of_which_model_and_what_it_cost(root: Path) -> None:
+def test_a_line_of_the_ledger_says_what_was_asked_when_of_which_model_and_what_it_cost(api_root: Path) -> None:
     with serve(GOOD) as server:
         assert not ask(server)
-    asked, settled = (json.loads(line) for line in (root / ".cache/ledger/chat.jsonl").read_text().splitlines())
+    asked, settled = (json.loads(line) for line in (api_root / ".cache/ledger/chat.jsonl").read_text().splitlines())
     assert (asked["event"], asked["about"], asked["model"]) == ("ask", "prompts of dog", "tiny-chat")
     assert (settled["billed"], settled["outcome"], settled["usd"]) == ("yes", "made", COST)
     assert settled["tokens"] == [READ, WRITTEN] and asked["at"].endswith("+00:00")

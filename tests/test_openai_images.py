@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from test_server import KEY, REQUEST, SETTINGS, draw, picture, reply, serve
+from api_key import KEY
+from test_server import REQUEST, SETTINGS, draw, picture, reply, serve
 
 from t2ibench.errors import ConfigError, MissingError, UserError
 from t2ibench.images import Made, Refused, Request, Stopped
@@ -38,14 +39,7 @@ UNTOLD = {"price_unknown": 0, "input_tokens": 0, "output_tokens": 0}
 REQUESTS = [Request(f"a-{n}", "a cat", n) for n in range(6)]
 
 
-@pytest.fixture(autouse=True)
-def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The repository's root as the engine sees it; a key; no proxy."""
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("api_root")
 
 
 def engine(url: str | None, **changes: Any) -> OpenAIImages:
@@ -495,14 +489,14 @@ def test_the_key_is_found_in_no_file_log_error_or_output_after_good_and_bad_answ
     refusal(429, KEY, "insufficient_quota"), refusal(400, KEY, KEY, "size"), refusal(400, KEY, KEY),
     refusal(418, KEY), refusal(429, KEY, headers={"x-request-id": KEY, "Retry-After": "0"}), Answer(302, KEY.encode()),
 ])
-def test_an_answer_that_quotes_the_key_puts_it_in_no_error_and_no_file(stop: Answer, root: Path) -> None:
+def test_an_answer_that_quotes_the_key_puts_it_in_no_error_and_no_file(stop: Answer, api_root: Path) -> None:
     with serve(stop) as server, engine(server.base_url) as images:
         try:
             said = str(images([REQUEST]))
         except Stopped as error:
             said = str(error)
     assert said and KEY not in said
-    assert not [name for name, content in tree(root).items() if KEY.encode() in content]
+    assert not [name for name, content in tree(api_root).items() if KEY.encode() in content]
 
 
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel"])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from api_key import KEY
 from omegaconf import OmegaConf
 
 from t2ibench.errors import ConfigError, MissingError, UserError
@@ -25,7 +26,6 @@ from t2ibench.weights import locate
 
 ROOT = Path(__file__).parents[1]
 COCO = ROOT / "../shared/coco/captions_val2017.json"
-KEY = "sk-loopback-0123456789"
 DOGS = [f"A dog throws ball number {n} in the park." for n in ("one", "two", "three", "four")]
 
 # naming
@@ -469,14 +469,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
+def server(api_root: Path) -> Iterator[Server]:
     running = Server(("127.0.0.1", 0), Handler)
     running.answers, running.asked, running.headers = [], [], {}
     thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
     thread.start()
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     yield running
     running.shutdown()
     running.server_close()

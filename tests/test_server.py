@@ -10,11 +10,11 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from api_key import KEY
 from PIL import Image
 
 from t2ibench.errors import ConfigError, MissingError, UserError
@@ -24,7 +24,6 @@ from t2ibench.images.openai import OpenAIImages
 from t2ibench.pictures import encode_png
 from t2ibench.tiny.server import Answer, LoopbackServer, refusal
 
-KEY = "sk-test-0123456789"
 CPU = Hardware(name="test", device="cpu", dtype="float32", batch_size={"images": 4})
 REQUEST = Request("a-0", "a cat", 7)
 SETTINGS: dict[str, Any] = {
@@ -51,12 +50,7 @@ def engine(url: str, **changes: Any) -> OpenAIImages:
     return OpenAIImages(**{**SETTINGS, "base_url": url, **changes})
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The key, and a root of its own for what is kept."""
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+pytestmark = pytest.mark.usefixtures("api_root")
 
 
 def ask(*faults: Answer, request: Request = REQUEST, **changes: Any) -> tuple[Made | Refused, int]:
