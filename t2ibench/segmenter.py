@@ -9,14 +9,14 @@ Masks are those of `YOLO.predict(retina_masks=True)`: drawn at the prototypes' r
 scaled to the image's own pixels, cut at zero, cut to their box (tests/test_segmenter.py compares them).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from t2ibench.detector import Box, Detector, Forward, Image
+from t2ibench.detector import Box, Detector, Forward
 from t2ibench.errors import ConfigError
 from t2ibench.hardware import Hardware
 from t2ibench.weights import Weights, locate
@@ -52,16 +52,9 @@ class Segmenter(Detector):
         """Class number -> name."""
         return self.detector.names if self._joins else super().names
 
-    def surest(self, images: Sequence[Image], class_ids: Collection[int], confidence: float) -> list[Thing | None]:
-        """Per image the surest box of `class_ids` with its mask, or None without a box surer than `confidence`.
-
-        images: uint8 HWC RGB, all of one size; one forward. A box without a pixel of mask is None too, as ultralytics
-        drops it. Raises MissingError where the weights are absent or not YOLOv8n-seg's.
-        """
-        return self.things(self.forward(images), class_ids, confidence)
-
     def things(self, forward: Forward, class_ids: Collection[int], confidence: float) -> list[Thing | None]:
-        """The surest of each image of a forward, as `surest` gives it."""
+        """Per image of a forward the surest box of `class_ids` with its mask, or None without a box surer than
+        `confidence`. A box without a pixel of mask is None too, as ultralytics drops it."""
         rows, counts = self._rows(forward, class_ids, confidence, max_det=1)
         each = zip(rows.split(counts), forward.beside, counts, strict=True)
         return [self._thing(row, drawn, forward.size) if count else None for row, drawn, count in each]

@@ -59,14 +59,12 @@ def newcombe(first: Count, second: Count, confidence: float = 0.95) -> Interval:
 
     Raises ValueError as `wilson` does.
     """
-    one, two = wilson(*first, confidence), wilson(*second, confidence)
+    for correct, n in (first, second):
+        _check(correct, n, confidence)
     if first.n == 0 or second.n == 0:
         return Interval(-1.0, 1.0)
-    p, q = first.correct / first.n, second.correct / second.n
-    return Interval(
-        p - q - math.hypot(p - one.low, two.high - q),
-        p - q + math.hypot(one.high - p, q - two.low),
-    )
+    one, two = ([Share(correct / n, n)] for correct, n in (first, second))
+    return difference_of_means(one, two, confidence)
 
 
 def mean_of_proportions(counts: Sequence[Count], confidence: float = 0.95) -> Interval:
@@ -149,8 +147,7 @@ def tost(first: Count, second: Count, margin: float) -> float:
         _check(correct, n, 0.5)
     if first.n == 0 or second.n == 0:
         return 0.5
-    one, two = (Share(correct / n, n) for correct, n in (first, second))
-    return p_of_margin(lambda confidence: difference_of_means([one], [two], confidence), margin)
+    return p_of_margin(lambda confidence: newcombe(first, second, confidence), margin)
 
 
 def paired_difference(both: int, lost: int, gained: int, neither: int, confidence: float = 0.95) -> Interval:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from t2ibench.compare import AVERAGE, load_published
-from t2ibench.compare.audit import audit, audit_averages, audit_claims, audit_samples, consistent_ns, smallest_n
+from t2ibench.compare.audit import audit, audit_averages, audit_claims, audit_samples, smallest_n
 from t2ibench.compare.audit.claims import found, parse_claims, verdicts
 from t2ibench.compare.audit.rounding import ROUNDED, TRUNCATED, Range, mean_range, overlap, shown, unprinted, write
 from t2ibench.compare.audit.samples import as_ranges, common, counts, fitting
@@ -83,7 +83,7 @@ def test_a_random_share_lists_its_own_n_however_it_is_written() -> None:
         unit, rule = generator.choice(["percent", "fraction"]), generator.choice(list(WAYS))
         printed = as_printed(k, n, decimals, unit, rule)
         assert rule in counts(printed, unit, n), (k, n, printed, rule)
-        assert n in consistent_ns(printed, unit)
+        assert n in fitting(printed, unit)
 
 
 def test_the_k_that_is_given_prints_so() -> None:
@@ -101,18 +101,18 @@ def test_a_tie_goes_up_or_to_the_even_digit() -> None:
 
 
 def test_everything_and_nothing_fit_every_n() -> None:
-    assert consistent_ns("100", "percent", 7) == consistent_ns("0", "percent", 7) == [1, 2, 3, 4, 5, 6, 7]
-    assert consistent_ns("100", "percent", 0) == []
+    assert list(fitting("100", "percent", 7)) == list(fitting("0", "percent", 7)) == [1, 2, 3, 4, 5, 6, 7]
+    assert fitting("100", "percent", 0) == {}
 
 
 def test_99_28_and_99_29_are_139_of_140_truncated_and_rounded() -> None:
     assert counts("99.28", "percent", 140) == {"truncated": 139}
     assert counts("99.29", "percent", 140) == {"half up": 139, "half even": 139}
-    assert consistent_ns("99.28", "percent", 150) == [138, 139, 140]
+    assert list(fitting("99.28", "percent", 150)) == [138, 139, 140]
 
 
 def test_a_dalle3_cell_of_97_5_takes_a_fortieth() -> None:
-    assert consistent_ns("97.5", "percent", 80)[0] == 40
+    assert min(fitting("97.5", "percent", 80)) == 40
     assert "half up" in counts("97.5", "percent", 40)
 
 
@@ -135,8 +135,8 @@ def test_the_smallest_n_of_a_column_is_that_of_brute_force() -> None:
 
 def test_a_column_is_written_by_one_rule_throughout() -> None:
     assert smallest_n(column("12", "13"), 8) is None  # 1/8 cut off and 1/8 rounded are two ways of writing
-    assert 8 in consistent_ns("12", "percent", 8)
-    assert 8 in consistent_ns("13", "percent", 8)
+    assert 8 in fitting("12", "percent", 8)
+    assert 8 in fitting("13", "percent", 8)
 
 
 def test_averages_scores_and_nan_have_no_n() -> None:
@@ -151,7 +151,7 @@ def test_averages_scores_and_nan_have_no_n() -> None:
 @pytest.mark.parametrize(("printed", "unit"), [("1.3", "score"), ("75", "points"), ("x", "percent"), ("-1", "percent")])
 def test_what_is_no_share_has_no_sample_size(printed: str, unit: str) -> None:
     with pytest.raises(ConfigError, match="cannot be used"):
-        consistent_ns(printed, unit)
+        fitting(printed, unit)
 
 
 def test_common_needs_one_rule_for_all() -> None:

@@ -129,12 +129,6 @@ def test_the_mean_of_classes_is_covered_as_often_as_promised(truth: list[float])
     assert np.mean(hits) >= 0.93
 
 
-@pytest.mark.parametrize(("first", "second"), [((56, 70), (48, 80)), ((39, 40), (40, 40)), ((0, 10), (20, 20))])
-def test_a_difference_of_means_of_one_class_is_newcombes(first: tuple[int, int], second: tuple[int, int]) -> None:
-    found = difference_of_means([Share(first[0] / first[1], first[1])], [Share(second[0] / second[1], second[1])])
-    assert found == pytest.approx(newcombe(Count(*first), Count(*second)), abs=1e-12)
-
-
 def test_a_difference_of_means_of_large_samples_agrees_with_the_normal_approximation() -> None:
     first, second = [Share(0.8, 9000), Share(0.8, 11000)], [Share(0.8, 10000)]
     half = Z95 * math.sqrt((0.16 / 9000 + 0.16 / 11000) / 4 + 0.16 / 10000)

@@ -22,11 +22,11 @@ from t2ibench.compare.audit.rounding import (
     unprinted,
     write,
 )
-from t2ibench.compare.audit.samples import consistent_ns, smallest_n
+from t2ibench.compare.audit.samples import smallest_n
 from t2ibench.compare.audit.sizes import audit_samples
 from t2ibench.compare.printed import AVERAGE, Claim, Published, PublishedCell
 
-__all__ = ["audit", "audit_averages", "audit_claims", "audit_samples", "consistent_ns", "smallest_n"]
+__all__ = ["audit", "audit_averages", "audit_claims", "audit_samples", "smallest_n"]
 
 Entry = dict[str, Any]
 

@@ -30,16 +30,11 @@ def counts(printed: str, unit: str, n: int) -> Ks:
 
 
 def fitting(printed: str, unit: str, n_max: int = N_MAX) -> Ns:
-    """The n in 1..n_max for which some k/n gives the printed digits. Raises ConfigError as `counts` does."""
-    return {n: tuple(fits) for n in range(1, n_max + 1) if (fits := counts(printed, unit, n))}
+    """The n in 1..n_max, ascending, for which some k/n rounds (either way of ties) or truncates to the printed digits.
 
-
-def consistent_ns(printed: str, unit: str, n_max: int = N_MAX) -> list[int]:
-    """The n in 1..n_max, ascending, for which some k/n rounds (either way of ties) or truncates to the printed value.
-
-    Which of them it was says `fitting`, and with which k, `counts`. Raises ConfigError as `counts` does.
+    With which k, says `counts`. Raises ConfigError as `counts` does.
     """
-    return list(fitting(printed, unit, n_max))
+    return {n: tuple(fits) for n in range(1, n_max + 1) if (fits := counts(printed, unit, n))}
 
 
 def common(numbers: Sequence[Ns]) -> Ns:

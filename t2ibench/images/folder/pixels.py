@@ -14,7 +14,7 @@ BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # of TIFF
 
 
 def to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """A loaded picture in mode RGB, and the notes (keys of NOTES) of what was decided about its values.
+    """A loaded picture in mode RGB, and the notes of what was decided about its values.
 
     Raises Refusal where the file does not say which number is white.
     """

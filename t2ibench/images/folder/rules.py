@@ -1,7 +1,8 @@
-"""The rules by which files are left out, refused or changed on their way in, each with its reason.
+"""The rules by which files are left out or refused on their way in, each with its reason.
 
 Left out: nothing says that the file is a picture of the study; it is counted. Refused: it should be one and cannot be
-used; it is a row of failures.jsonl. A note: the picture was brought in, and something was decided about it.
+used; it is a row of failures.jsonl. What was decided about a picture that was brought in is no rule but a note in its
+row: docs/2-images.md says what they mean.
 """
 
 LARGEST_FILE = 256 * 2**20
@@ -57,17 +58,6 @@ REFUSED = {
     "two-classes": "the same picture as a file of another class: one of the two is wrong",
     "two-rows": "rows of the table that disagree about the file",
     "unreadable": "the file may not be read",
-}
-
-NOTES = {
-    "16-bit": "scaled to 8 bits, white to 255",
-    "alpha": "what is transparent shows white",
-    "first-frame": "the first picture of several",
-    "fraction": "floats, taken as fractions of white",
-    "oriented": "turned or mirrored as EXIF says",
-    "other-extension": "the extension names another format; the content counts",
-    "profile-ignored": "a colour profile is not applied, as in the loaders of CLIP and YOLO",
-    "upscaled": "the cut square was smaller than images.folder.size",
 }
 
 
