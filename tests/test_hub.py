@@ -1,106 +1,35 @@
 """hub: models come from the hub once, resumed and verified, and everything runs without it afterwards."""
 
 import io
-import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
-from hub_server import HubServer, Repository, read_folder, sha256
-from random_models import CPU, noise
+from hub_server import Repository, sha256
+from hub_workspace import ROOT, Workspace, entry, pinned, publish, workspace
 
 from t2ibench import weights
-from t2ibench.errors import EXIT_CODE, ConfigError, MissingError
+from t2ibench.errors import EXIT_CODE, MissingError
 from t2ibench.hub import catalogue, store
 from t2ibench.records import digest
 
-ROOT = Path(__file__).parent.parent
 BIG = np.random.default_rng(0).bytes(5 << 20)
 SMALL = {"config.json": b'{"a": 1}', "weights/model.safetensors": b"tensors" * 1000}
 
 
-def entry(**changes: Any) -> dict[str, Any]:
-    """A model of a test's catalogue."""
-    given = {"what": "a model", "loader": "open_clip", "licence": "MIT", "gigabytes": 0.01,
-             "memory_gb": {"float32": 0.1}, "files": {}, "verified": False}
-    return {**given, **changes}
-
-
-def pinned(files: dict[str, bytes]) -> dict[str, Any]:
-    """The catalogue's record of files."""
-    return {path: [len(content), sha256(content)] for path, content in files.items()}
-
-
-class Workspace:
-    """A folder with a catalogue and a params.yaml, and the hub's commands in it."""
-
-    def __init__(self, folder: Path, hub: HubServer) -> None:
-        self.folder, self.hub, self.url = folder, hub, hub.url
-        self.extra: dict[str, str] = {}
-
-    def write(self, models: dict[str, Any], named: list[str] | None = None) -> None:
-        (self.folder / "catalogue.yaml").write_text(yaml.safe_dump(models))
-        uris = {name: f"hub://{name}" for name in (named if named is not None else models)}
-        (self.folder / "params.yaml").write_text(yaml.safe_dump({"models": uris, "images": {"size": 64}}))
-        catalogue._read.cache_clear()
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "DVC_"))}
-        own = {"HF_ENDPOINT": self.url, "HF_HOME": str(self.folder / "home"), "PYTHONPATH": str(ROOT),
-               "T2IBENCH_CATALOGUE": str(self.folder / "catalogue.yaml")}
-        return {**kept, **own, **self.extra}
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "t2ibench.hub", *arguments]
-        return subprocess.Popen(command, cwd=self.folder, env=self.environment, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-    def run(self, *arguments: str) -> tuple[int, str]:
-        """Exit code, and all that was said."""
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=120)
-        return process.returncode, out + err
-
-    def fetched(self, name: str) -> dict[str, bytes]:
-        return read_folder(self.folder / ".cache/models" / name)
-
-    def parts(self) -> list[Path]:
-        return sorted((self.folder / ".cache/models/.parts").rglob("*.part"))
-
-
 @pytest.fixture
-def hub() -> Iterator[HubServer]:
-    with HubServer() as server:
-        yield server
-
-
-@pytest.fixture
-def work(tmp_path: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    monkeypatch.setenv("T2IBENCH_CATALOGUE", str(tmp_path / "catalogue.yaml"))
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    weights.locate.cache_clear()
-    yield Workspace(tmp_path, hub)
-    weights.locate.cache_clear()
-
-
-def publish(work: Workspace, held: dict[str, bytes], name: str = "owner/model", **changes: Any) -> dict[str, Any]:
-    """Puts files on the hub; returns a catalogue entry that pins them."""
-    work.hub.repositories[name] = Repository(dict(held))
-    source = {"repository": name, "revision": "a" * 40}
-    return entry(sources=[source], **{"files": pinned(held), "verified": True, **changes})
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    with workspace(tmp_path, monkeypatch) as found:
+        yield found
 
 
 def test_a_model_is_fetched_verified_and_located_without_the_network(work: Workspace) -> None:
@@ -535,187 +464,3 @@ def test_the_documentation_names_every_model_with_its_licence() -> None:
     for name, model in catalogue._read(catalogue.BUNDLED).items():
         row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
         assert model.licence in row and f"{model.gigabytes:g}" in row, name
-
-
-# models=hub
-
-
-def params_of_hub(folder: Path) -> Any:
-    from t2ibench.harness import config
-    from t2ibench.harness.params import write
-
-    folder.mkdir(exist_ok=True)
-    write(folder / "params.yaml", ["models=hub"], conf=ROOT / "conf")
-    return config.load(["images.sd.size=64", "images.sd.steps=2"], folder=folder)
-
-
-ENGINES = [("images", "sd"), ("filter", "clip"), ("filter", "people"), ("deblur", "restormer"),
-           ("evaluate", "yolov8"), ("evaluate", "segment")]
-
-
-@pytest.mark.parametrize(("stage", "name"), ENGINES)
-def test_each_engine_of_models_hub_is_built_up_to_the_download(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, name: str
-) -> None:
-    from t2ibench.harness import config
-
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    weights.locate.cache_clear()
-    params = params_of_hub(tmp_path)
-    engine = config.build(getattr(params, stage)[name], f"{stage}.{name}", params)
-    with pytest.raises(MissingError, match=r"hub://.* has not been fetched; this helps: make fetch"):
-        engine.identity  # noqa: B018
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
-    """Small random models in the published ones' layouts: {name in the catalogue: files}."""
-    import hub_models as models
-
-    made = tmp_path_factory.mktemp("published")
-    models.write_sd(made / "sd15")
-    models.write_openai_clip(made / "clip-b32")
-    for name, task in (("yolov8x", "detect"), ("yolov8x-seg", "segment")):
-        (made / name).mkdir()
-        models.write_yolo_pt(made / name / f"{name}.pt", task)
-    (made / "restormer-motion").mkdir()
-    models.write_restormer_pth(made / "restormer-motion" / "motion_deblurring.pth")
-    return {folder.name: read_folder(folder) for folder in made.iterdir()}
-
-
-def catalogue_of(work: Workspace, published: dict[str, dict[str, bytes]]) -> dict[str, Any]:
-    """The committed catalogue's entries, their files and sources replaced by the small ones."""
-    committed = yaml.safe_load(catalogue.BUNDLED.read_text())
-    found = {}
-    for name, files in published.items():
-        body = {**committed[name], "files": pinned(files), "include": [], "verified": True}
-        if "release" in body["sources"][0]:
-            work.hub.releases |= files
-            body["sources"] = [{"release": f"{work.url}/releases"}]
-        else:
-            repository = body["sources"][0]["repository"]
-            work.hub.repositories[repository] = Repository(files, body["sources"][0]["revision"])
-        found[name] = body
-    return found
-
-
-def test_models_hub_runs_from_prompt_to_mask_with_the_network_cut(
-    work: Workspace, published: dict[str, dict[str, bytes]], tmp_path: Path
-) -> None:
-    from t2ibench.harness import config
-    from t2ibench.images import Request
-
-    work.write(catalogue_of(work, published))
-    params = replace_batches(params_of_hub(tmp_path))
-    code, said = work.run("fetch")
-    assert code == 0, said
-    work.hub.__exit__(None, None, None)
-    try:
-        engines = {name: config.build(getattr(params, stage)[name], f"{stage}.{name}", params)
-                   for stage, name in ENGINES}
-        answers = engines["sd"]([Request("a", "a cat in snow", 1), Request("b", "a dog on sand", 2)])
-        images = [answer.image for answer in answers]
-        assert [image.shape for image in images] == [(64, 64, 3)] * 2 and (images[0] != images[1]).any()
-        for engine in engines.values():
-            assert "digest" not in str(engine.identity) and len(engine.identity["weights"]) == 64
-        scores = engines["clip"](images)
-        assert all(-1 <= score <= 1 for row in scores for score in row.values())
-        assert [len(row) for row in scores] == [10, 10]
-        assert all(0 <= found <= 1 for found in engines["people"](images))
-        restored = engines["restormer"](images)
-        assert [image.shape for image in restored] == [(64, 64, 3)] * 2
-        assert len(engines["yolov8"](images)) == len(engines["segment"](images)) == 2
-    finally:
-        work.hub.__enter__()
-
-
-def replace_batches(params: Any) -> Any:
-    """The same parameters, two images a forward."""
-    sizes = dict.fromkeys(params.hardware.batch_size, 2)
-    return params.model_copy(update={"hardware": replace(params.hardware, batch_size=sizes)})
-
-
-@pytest.mark.parametrize(("builder", "scheduler"), [("write_sdxl", "dpmsolver++"), ("write_sd3", "euler")])
-@pytest.mark.parametrize("guidance", [1.0, 4.0])
-def test_the_engine_draws_with_xl_and_with_35(tmp_path: Path, builder: str, scheduler: str, guidance: float) -> None:
-    import hub_models as models
-
-    from t2ibench.images import Made, Request
-    from t2ibench.images.sd import StableDiffusion
-
-    getattr(models, builder)(tmp_path / "model")
-    hardware = replace(CPU, batch_size={"images": 2})
-    settings: dict[str, Any] = {"steps": 2, "guidance": guidance, "size": 32, "negative_prompt": ""}
-    engine = StableDiffusion(weights=str(tmp_path / "model"), scheduler=scheduler, hardware=hardware, **settings)
-    first, second = Request("a", "a cat", 1), Request("b", "a dog", 2)
-    both, alone = engine([first, second]), engine([first])
-    assert all(isinstance(answer, Made) for answer in both)
-    assert np.array_equal(both[0].image, alone[0].image), "neighbours do not change an image"
-    assert (both[0].image != both[1].image).any()
-
-
-def test_a_scheduler_that_flow_matching_has_not_is_refused_with_those_it_has(tmp_path: Path) -> None:
-    import hub_models as models
-
-    from t2ibench.images.sd import StableDiffusion
-
-    models.write_sd3(tmp_path / "model")
-    settings: dict[str, Any] = {"steps": 2, "guidance": 1.0, "size": 32, "negative_prompt": ""}
-    hardware = replace(CPU, batch_size={"images": 1})
-    engine = StableDiffusion(weights=str(tmp_path / "model"), scheduler="ddim", hardware=hardware, **settings)
-    with pytest.raises(ConfigError, match=r"images\.sd\.scheduler: 'ddim'.*euler, heun.*flow matching"):
-        engine.load()
-
-
-def test_blips_layout_is_what_transformers_reads(tmp_path: Path) -> None:
-    import hub_models as models
-    import torch
-    from transformers import AutoModelForImageTextToText
-
-    models.write_blip(tmp_path / "blip")
-    model = AutoModelForImageTextToText.from_pretrained(tmp_path / "blip", local_files_only=True)
-    drawn = model.generate(pixel_values=torch.zeros(1, 3, 32, 32), max_new_tokens=3)
-    assert drawn.shape[0] == 1
-
-
-def test_a_pickle_that_would_run_code_is_not_read_as_a_restormer(tmp_path: Path) -> None:
-    import pickle
-
-    from t2ibench.deblur.restormer import Restormer
-
-    class Evil:
-        def __reduce__(self) -> Any:
-            return (Path.touch, (tmp_path / "ran",))
-
-    (tmp_path / "evil.pth").write_bytes(pickle.dumps({"params": Evil()}))
-    with pytest.raises(MissingError, match="does not hold a whole Restormer"):
-        Restormer(str(tmp_path / "evil.pth"), CPU)([noise(0)])
-    assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.slow
-def test_stable_diffusion_of_full_size_makes_a_picture_on_a_processor(
-    tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
-    """Random weights of v1.5's own sizes: 1.07 thousand million numbers, 512 x 512, two steps; 6 GB and minutes."""
-    import shutil
-
-    import hub_models as models
-
-    from t2ibench.images import Made, Request
-    from t2ibench.images.sd import StableDiffusion
-
-    models.write_full_size_sd(tmp_path / "sd15")
-    hardware = replace(CPU, batch_size={"images": 1})
-    engine = StableDiffusion(weights=str(tmp_path / "sd15"), steps=2, guidance=7.5, scheduler="dpmsolver++", size=512,
-                             negative_prompt="", hardware=hardware)
-    start = time.perf_counter()
-    (answer,) = engine([Request("a", "a cat in snow", 1)])
-    seconds = time.perf_counter() - start
-    assert isinstance(answer, Made) and isinstance(answer.image, np.ndarray)
-    assert answer.image.shape == (512, 512, 3) and answer.image.std() > 1
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    record_property("peak_bytes", peak)
-    shutil.rmtree(tmp_path / "sd15")  # 4.3 GB that pytest would keep
-    print(json.dumps({"peak_gb": round(peak / 1e9, 2), "seconds": round(seconds, 1)}))
-    assert peak < 10e9
