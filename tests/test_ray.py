@@ -325,7 +325,19 @@ def kill_one_worker(folder: Path, killed: list[int]) -> None:
     killed.append(working[0].pid)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As Ray's workers have with `cpus: 1`: two round some pictures differently (docs/performance.md, Rounding)."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_study_has_the_bytes_of_one_process_though_a_worker_is_killed_in_the_middle(
     ray: Ray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool, capfd: pytest.CaptureFixture[str]
