@@ -101,14 +101,13 @@ def process(*arguments: str) -> subprocess.Popen[str]:
 import json, sys, time
 from experiments.filter import run
 from t2ibench.harness.stage import main, sources
-seconds = []
 def timed(stage):
     start = time.process_time()
     run(stage)
-    seconds.append(time.process_time() - start)
+    seconds = time.process_time() - start
+    heavy = {"torch", "open_clip", "ultralytics", "transformers", "scipy"} & set(sys.modules)
+    print(json.dumps({"seconds": seconds, "heavy": sorted(heavy)}))
 main("filter", timed, sources)
-heavy = {"torch", "open_clip", "ultralytics", "transformers", "scipy"} & set(sys.modules)
-print(json.dumps({"seconds": sum(seconds), "heavy": sorted(heavy)}))
 """
     return subprocess.Popen([sys.executable, "-c", code, SOURCE, *arguments], text=True, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)})
