@@ -161,6 +161,16 @@ def test_the_burst_of_the_last_batch_does_not_count_as_speed() -> None:
     assert (count.rate, count.seen) == (pytest.approx(2.0), 30)
 
 
+def test_each_workers_first_batch_is_no_measure_of_speed() -> None:
+    count = Count(100, workers=2)
+    count(10)
+    count(10)
+    assert count.rate is None, "they came at the same moment, and say how long loading took"
+    count(10)
+    count.first = count.last - 5
+    assert count.rate == pytest.approx(2.0)
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(0.2, "< 1 s"), (40, "40 s"), (600, "10 min"), (3.4 * 3600, "3.4 h")])
 def test_durations_are_short(seconds: float, words: str) -> None:
     assert duration(seconds) == words

@@ -151,6 +151,15 @@ def test_the_clock_leaves_the_first_batch_out_of_the_rate() -> None:
     assert reading["seconds"] >= 0.07
 
 
+def test_of_two_workers_the_first_batch_of_each_is_left_out_of_the_rate() -> None:
+    clock = timing.Clock()
+    clock.workers = 2
+    clock.answers = [(9.0, 10), (9.001, 10)]
+    assert clock.reading()["images_per_second"] is None
+    clock.answers += [(14.001, 10), (14.001, 10)]
+    assert clock.reading()["images_per_second"] == pytest.approx(4.0)
+
+
 class Sleeps:
     """Takes a tenth of a second a batch."""
 

@@ -26,20 +26,22 @@ class Bar(Protocol):
 
 
 class Count:
-    """What is known of a stage's progress. Seconds of `now` are of `time.perf_counter`."""
+    """What is known of a stage's progress. Seconds of `now` are of `time.perf_counter`; workers: that are at work at
+    once."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, workers: int = 1) -> None:
         self.total, self.done, self.reused, self.failed = total, 0, 0, 0
         self.start = self.first = self.last = time.perf_counter()
         self.worked = self.in_first = 0
+        self.loading = workers
 
     def __call__(self, images: int, *, reused: int = 0, failed: int = 0) -> None:
         self.done, self.reused, self.failed = self.done + images, self.reused + reused, self.failed + failed
         if images + failed and self.seen < self.total:  # the last batches come in a burst, and say nothing of the speed
             self.last = time.perf_counter()
-            if not self.worked:
-                self.first, self.in_first = self.last, images + failed
             self.worked += images + failed
+            if self.loading:
+                self.first, self.in_first, self.loading = self.last, self.worked, self.loading - 1
 
     @property
     def seen(self) -> int:
@@ -48,7 +50,7 @@ class Count:
 
     @property
     def rate(self) -> float | None:
-        """Images per second since the first batch was done, so without loading and warm-up; None until two are."""
+        """Images per second since every worker's first batch was done, so without loading and warm-up; None before."""
         steady = self.worked - self.in_first
         return steady / max(self.last - self.first, 1e-9) if steady else None
 
@@ -78,13 +80,15 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def progress(title: str, total: int, every: float = LINE_EVERY_SECONDS) -> Iterator[Bar]:
+def progress(title: str, total: int, workers: int = 1, every: float = LINE_EVERY_SECONDS) -> Iterator[Bar]:
     """A bar of `total` images; call it with the images that were done, reused or failed since the last call.
 
-    every: seconds between the lines, where stderr is no terminal or the environment says CI.
+    workers: that are at work at once; every: seconds between the lines, where stderr is no terminal or the environment
+    says CI.
     """
     live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
-    with _terminal(title, total) if live else _log(title, total, every) as bar:
+    count = Count(total, workers)
+    with _terminal(title, count) if live else _log(title, count, every) as bar:
         yield bar
 
 
@@ -101,12 +105,11 @@ class _Left(ProgressColumn):
 
 
 @contextmanager
-def _terminal(title: str, total: int) -> Iterator[Bar]:
-    count = Count(total)
+def _terminal(title: str, count: Count) -> Iterator[Bar]:
     columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(),
                TextColumn("{task.fields[words]}"), _Left(count))
     with Progress(*columns, console=Console(file=sys.stderr)) as shown, interrupt.closing(lambda: _erase(shown)):
-        task = shown.add_task(title, total=total, words="")
+        task = shown.add_task(title, total=count.total, words="")
 
         def bar(images: int, *, reused: int = 0, failed: int = 0) -> None:
             count(images, reused=reused, failed=failed)
@@ -126,8 +129,8 @@ def _erase(shown: Progress) -> None:
 
 
 @contextmanager
-def _log(title: str, total: int, every: float) -> Iterator[Bar]:
-    count, ended = Count(total), threading.Event()
+def _log(title: str, count: Count, every: float) -> Iterator[Bar]:
+    ended = threading.Event()
 
     def say() -> None:
         sys.stderr.write(f"{title}: {count.line(time.perf_counter())}\n")  # in one piece: others write here too

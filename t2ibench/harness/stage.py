@@ -51,8 +51,14 @@ class Stage:
     def run(self, engine: Engine, items: Sequence[T], steps: Steps, done: Progress) -> Iterator[tuple[T, Any]]:
         """(item, what `steps.store` gave) for every item, in any order, from the executor that params.yaml names."""
         if items:
+            self.clock.workers = self._workers
             chosen: Executor = Serial() if getattr(engine, "at_home", False) else self._executor
             yield from chosen(engine, items, replace(steps, answered=self.clock.answered), done, self.clock.smaller)
+
+    @property
+    def _workers(self) -> int:
+        """That the executor has at work at once: the first batch of each is no measure of speed."""
+        return int(self.params.executor.get("workers", 1))
 
     @cached_property
     def _executor(self) -> Any:
@@ -61,7 +67,7 @@ class Stage:
     @contextmanager
     def progress(self, total: int) -> Iterator[Bar]:
         """The stage's bar; what it counts as done or reused goes to the clock too."""
-        with progress(f"{self.name} {self.cell}".strip(), total) as bar:
+        with progress(f"{self.name} {self.cell}".strip(), total, self._workers) as bar:
 
             def count(images: int, *, reused: int = 0, failed: int = 0) -> None:
                 if images:

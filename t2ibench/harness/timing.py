@@ -1,9 +1,9 @@
 """The clock of a stage: images per second in steady state, seconds, peak memory, device.
 
-Steady state leaves out the first batch (loading, warm-up, compilation), and the first of every new batch size. A GPU
-works behind the program's back, so a lap waits for it. A clock's reading is never part of a DVC out: it goes to
-`.cache/timings/<hardware>/<models>/`, from where `track` takes it to MLflow: several hardware values of one study stand
-side by side, and neither another hardware nor other models overwrite its clocks.
+Steady state leaves out the first batch of each worker (loading, warm-up, compilation), and the first of every new
+batch size. A GPU works behind the program's back, so a lap waits for it. A clock's reading is never part of a DVC out:
+it goes to `.cache/timings/<hardware>/<models>/`, from where `track` takes it to MLflow: several hardware values of one
+study stand side by side, and neither another hardware nor other models overwrite its clocks.
 """
 
 import platform
@@ -31,6 +31,7 @@ class Clock:
         self.laps: list[tuple[float, int]] = []
         self.answers: list[tuple[float, int]] = []
         self.warm = 0
+        self.workers = 1
         self.batch_size: int | None = None
         self.reused = 0
 
@@ -47,9 +48,10 @@ class Clock:
         self.batch_size, self.warm = batch_size, len(self.answers or self.laps)
 
     def reading(self) -> dict[str, Any]:
-        """{images, reused, seconds, images_per_second}; images_per_second is null until two batches have run."""
+        """{images, reused, seconds, images_per_second}; images_per_second is null until every worker has run one batch
+        and one of them another."""
         made = sum(images for _, images in self.laps)
-        steady = (self.answers or self.laps)[self.warm :]
+        steady = (self.answers or self.laps)[self.warm + self.workers - 1 :]
         rate = None
         if len(steady) > 1:
             seconds = steady[-1][0] - steady[0][0]
