@@ -1,4 +1,4 @@
-"""The environment of a stage: no telemetry, no surprise downloads, no chatter, all cores."""
+"""The environment of a stage: no telemetry, no surprise downloads, no chatter, all cores, shared with others."""
 
 import os
 import warnings
@@ -13,6 +13,7 @@ SETTINGS = {
     "DIFFUSERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_NUM_THREADS": str(os.cpu_count() or 1),  # ultralytics would set 1 where it is unset
+    "GOMP_SPINCOUNT": "2000",  # a thread that waits spins for microseconds, not milliseconds: docs/performance.md
 }
 
 
