@@ -1,8 +1,10 @@
 """A workspace of the hub's tests: a catalogue, a params.yaml, the loopback hub, and the hub's commands."""
 
+import io
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,15 @@ def entry(**changes: Any) -> dict[str, Any]:
 def pinned(files: dict[str, bytes]) -> dict[str, Any]:
     """The catalogue's record of files."""
     return {path: [len(content), sha256(content)] for path, content in files.items()}
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    """A zip archive, stored: its bytes do not depend on a compressor."""
+    found = io.BytesIO()
+    with zipfile.ZipFile(found, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return found.getvalue()
 
 
 class Workspace:

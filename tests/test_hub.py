@@ -1,13 +1,11 @@
 """hub: models come from the hub once, resumed and verified, and everything runs without it afterwards."""
 
-import io
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hub_server import Repository, sha256
-from hub_workspace import ROOT, Workspace, entry, pinned, publish, workspace
+from hub_workspace import ROOT, Workspace, entry, pinned, publish, workspace, zipped
 
 from t2ibench import weights
 from t2ibench.errors import EXIT_CODE, MissingError
@@ -143,15 +141,6 @@ def test_a_repository_that_offers_other_bytes_is_refused_before_they_are_downloa
 
 
 CAPTIONS = {f"annotations/captions_{part}2017.json": part.encode() * 90_000 for part in ("train", "val")}
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    """A zip archive, stored: its bytes do not depend on a compressor."""
-    found = io.BytesIO()
-    with zipfile.ZipFile(found, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
-    return found.getvalue()
 
 
 def captions(work: Workspace, content: bytes, **changes: Any) -> dict[str, Any]:

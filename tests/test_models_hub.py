@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hub_server import Repository, read_folder
-from hub_workspace import ROOT, Workspace, pinned, workspace
+from hub_server import Repository, read_folder, sha256
+from hub_workspace import ROOT, Workspace, pinned, workspace, zipped
 from random_models import CPU, noise
 
 from t2ibench import weights
 from t2ibench.errors import ConfigError, MissingError
 from t2ibench.hub import catalogue
+from t2ibench.records import write_json
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def params_of_hub(folder: Path) -> Any:
 
     folder.mkdir(exist_ok=True)
     write(folder / "params.yaml", ["models=hub"], conf=ROOT / "conf")
-    return config.load(["images.sd.size=64", "images.sd.steps=2"], folder=folder)
+    return config.load(["images.sd.size=64", "images.sd.steps=2", "prompts.coco.per_class=1"], folder=folder)
 
 
 ENGINES = [("images", "sd"), ("filter", "clip"), ("filter", "people"), ("deblur", "restormer"),
@@ -55,7 +56,7 @@ def test_each_engine_of_models_hub_is_built_up_to_the_download(
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
-    """Small random models in the published ones' layouts: {name in the catalogue: files}."""
+    """Small random models in the published ones' layouts, and two captions: {name in the catalogue: files}."""
     import hub_models as models
 
     made = tmp_path_factory.mktemp("published")
@@ -66,6 +67,10 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, b
         models.write_yolo_pt(made / name / f"{name}.pt", task)
     (made / "restormer-motion").mkdir()
     models.write_restormer_pth(made / "restormer-motion" / "motion_deblurring.pth")
+    for number, (part, text) in enumerate((("train", "A cat sits in the snow."), ("val", "A dog runs on the sand."))):
+        path = made / f"coco-captions/annotations/captions_{part}2017.json"
+        said = [{"id": number, "image_id": number, "caption": text}]
+        write_json(path, {"images": [{"id": number}], "annotations": said})
     return {folder.name: read_folder(folder) for folder in made.iterdir()}
 
 
@@ -75,7 +80,12 @@ def catalogue_of(work: Workspace, published: dict[str, dict[str, bytes]]) -> dic
     found = {}
     for name, files in published.items():
         body = {**committed[name], "files": pinned(files), "include": [], "verified": True}
-        if "release" in body["sources"][0]:
+        if "archive" in body:
+            packed, archive = zipped(files), body["archive"]["name"]
+            work.hub.releases[archive] = packed
+            body |= {"archive": {"name": archive, "size": len(packed), "sha256": sha256(packed)},
+                     "files": dict.fromkeys(files), "sources": [{"release": f"{work.url}/releases"}], "verified": False}
+        elif "release" in body["sources"][0]:
             work.hub.releases |= files
             body["sources"] = [{"release": f"{work.url}/releases"}]
         else:
@@ -99,7 +109,9 @@ def test_models_hub_runs_from_prompt_to_mask_with_the_network_cut(
     try:
         engines = {name: config.build(getattr(params, stage)[name], f"{stage}.{name}", params)
                    for stage, name in ENGINES}
-        answers = engines["sd"]([Request("a", "a cat in snow", 1), Request("b", "a dog on sand", 2)])
+        captions = config.build(params.prompts["coco"], "prompts.coco", params)(["cat", "dog"], seed=0).prompts
+        assert [one.text for one in captions] == ["A cat sits in the snow.", "A dog runs on the sand."]
+        answers = engines["sd"]([Request(one.id, one.text, number) for number, one in enumerate(captions)])
         images = [answer.image for answer in answers]
         assert [image.shape for image in images] == [(64, 64, 3)] * 2 and (images[0] != images[1]).any()
         for engine in engines.values():
