@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from t2ibench.dvc_lock import read_lock
 from t2ibench.evaluate.look import Look
 from t2ibench.harness import config, timing
 from t2ibench.harness.items import ItemCache
@@ -20,7 +21,7 @@ from t2ibench.hub.__main__ import wanted
 from t2ibench.images import fingerprint, plan
 from t2ibench.paid.ledger import Ledger, path_of
 from t2ibench.pictures import encode_png
-from t2ibench.plan import costs, counting, speeds, stored, table, texts
+from t2ibench.plan import costs, counting, speeds, table, texts
 from t2ibench.records import Prompt, Sample, digest, read_rows, write_json
 
 ROOT = Path(__file__).parents[1]
@@ -386,5 +387,5 @@ def test_durations_are_short(seconds: float | None, text: str) -> None:
 
 def test_the_written_prompts_are_read_as_the_stage_reads_them(workspace: Path) -> None:
     params = small()
-    assert texts.written(params, "llm", stored.Lock(params)) is None
+    assert texts.written(params, "llm", read_lock(Path("dvc.lock"))) is None
     assert write_prompts() == read_rows(Path("data/prompts/llm/prompts.jsonl"), Prompt)

@@ -69,15 +69,14 @@ def cost(params: config.Params, cell: Cell, rows: Sequence[dict[str, Any]]) -> C
     mean = sum(cell.sizes) / len(cell.sizes) if cell.sizes else BYTES_A_PIXEL * (node.get("size") or 512) ** 2
     shown = mean * 1.1 if cell.stage == "evaluate" else mean  # an overlay, and a mask of 1 bit
     each = MEASUREMENT if cell.stage == "filter" else shown
-    copies = max(0.0, cell.copied * (shown + TAR) - _shards(cell))
+    copies = max(0.0, cell.copied * (shown + TAR) - _shards(cell)) if cell.copied else 0.0
     return Cost(cell, seconds, basis, cell.usd, round(cell.to_make * each + copies),
                 bool(cell.sizes) or (cell.stage == "filter" and not cell.copied))
 
 
 def _shards(cell: Cell) -> int:
     """Bytes of the tar shards that are in the cell's out already."""
-    return sum(path.stat().st_size for path in Path("data", cell.stage, cell.name).rglob(f"*{SHARD}")) if (
-        cell.copied) else 0
+    return sum(path.stat().st_size for path in Path("data", cell.stage, cell.name).rglob(f"*{SHARD}"))
 
 
 def downloads(params: config.Params) -> list[Download]:

@@ -6,11 +6,13 @@ upper estimate where prompts are not written yet, or where images are not made y
 will reject.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from t2ibench import deblur
+from t2ibench.dvc_lock import read_lock
 from t2ibench.errors import UserError
 from t2ibench.evaluate.look import Look
 from t2ibench.filter.measure import PARTS, Measure
@@ -22,7 +24,7 @@ from t2ibench.images.folder import ImportedImages
 from t2ibench.images.openai import OpenAIImages
 from t2ibench.images.shelf import Shelf
 from t2ibench.plan import texts
-from t2ibench.plan.stored import Lock, Store
+from t2ibench.plan.stored import Store
 from t2ibench.prompts.llm import LLMPrompts
 from t2ibench.records import Sample, read_rows
 
@@ -84,7 +86,7 @@ class _Source:
 def count(params: config.Params) -> list[Cell]:
     """Every cell whose work is per image, in flow order: images, filter, deblur, evaluate; before them the kinds of
     prompts that still ask a chat model."""
-    store, locked = Store(), Lock(params)
+    store, locked = Store(), read_lock(Path("dvc.lock"))
     known = {name: _source(params, name, store, locked) for name in params.sources}
     kinds = dict.fromkeys(source.prompts for source in params.sources.values())
     cells = [cell for kind in kinds if (cell := _questions(params, kind, locked))]
@@ -97,7 +99,7 @@ def count(params: config.Params) -> list[Cell]:
     return cells + [_evaluate(params, cell, known[cell.name.split("/")[0]], made, store) for cell, made in shown]
 
 
-def _questions(params: config.Params, kind: str, locked: Lock) -> Cell | None:
+def _questions(params: config.Params, kind: str, locked: Mapping[str, Any]) -> Cell | None:
     """What is still asked of a chat model: the first request for each class whose reply is not saved."""
     if not texts.asks(params.prompts[kind]):
         return None
@@ -112,7 +114,7 @@ def _questions(params: config.Params, kind: str, locked: Lock) -> Cell | None:
     return Cell("prompts", kind, 0, 0, requests=len(costs), usd=usd) if costs else None
 
 
-def _source(params: config.Params, name: str, store: Store, locked: Lock) -> _Source:
+def _source(params: config.Params, name: str, store: Store, locked: Mapping[str, Any]) -> _Source:
     source = params.sources[name]
     found = _Source(texts.wanted(params, source.prompts) * params.study.images_per_prompt, exact=False)
     try:

@@ -1,11 +1,10 @@
-"""What is there already: items of the cache by name, what DVC ran last, and the models that the study names."""
+"""What is there already: items of the cache by name, and the models that the study names."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from t2ibench.dvc_lock import read_lock
 from t2ibench.harness import config, paths
 
 SAMPLE = 200
@@ -38,26 +37,6 @@ class Store:
     def sizes(self, keys: Sequence[str]) -> list[int]:
         """Bytes of the first SAMPLE of these pictures."""
         return [self.stem(key).with_suffix(".png").stat().st_size for key in list(keys)[:SAMPLE]]
-
-
-class Lock:
-    """What the last runs were of: the parameters that dvc.lock holds."""
-
-    def __init__(self, params: config.Params) -> None:
-        self.now = params.model_dump()
-        self.stages = read_lock(Path("dvc.lock"))
-
-    def same(self, stage: str, cell: str) -> bool:
-        """Whether the cell ran last with the parameters of now."""
-        entry = self.stages.get(f"{stage}@{cell.replace('/', '-')}") or {}
-        then = (entry.get("params") or {}).get("params.yaml")
-        return then is not None and all(self._value(key) == value for key, value in then.items())
-
-    def _value(self, key: str) -> Any:
-        found: Any = self.now
-        for part in key.split("."):
-            found = found.get(part) if isinstance(found, dict) else getattr(found, part, None)
-        return found
 
 
 def named(params: config.Params) -> list[str]:

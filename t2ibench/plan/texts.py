@@ -1,10 +1,11 @@
 """The prompts that a study has or still has to get: what was written, and whether a chat model is asked."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from t2ibench.harness import config
-from t2ibench.plan.stored import Lock
 from t2ibench.prompts.llm import LLMPrompts
 from t2ibench.records import Prompt, read_rows
 
@@ -18,8 +19,9 @@ def wanted(params: config.Params, kind: str) -> int:
     return len(params.study.classes) * int(params.prompts[kind].get("per_class", 0))
 
 
-def written(params: config.Params, kind: str, locked: Lock) -> list[Prompt] | None:
+def written(params: config.Params, kind: str, locked: Mapping[str, Any]) -> list[Prompt] | None:
     """The written prompts of a kind; None where there are none yet, or they are of other classes, counts or settings.
+    locked: the stages of dvc.lock.
 
     Raises MissingError where the table is damaged.
     """
@@ -32,9 +34,9 @@ def written(params: config.Params, kind: str, locked: Lock) -> list[Prompt] | No
     return found if per_class == due else None
 
 
-def _otherwise(params: config.Params, kind: str, locked: Lock) -> bool:
+def _otherwise(params: config.Params, kind: str, locked: Mapping[str, Any]) -> bool:
     """Whether dvc.lock says that the prompts were written with other settings, such as another file of captions."""
-    then = ((locked.stages.get(f"prompts@{kind}") or {}).get("params") or {}).get("params.yaml") or {}
+    then = ((locked.get(f"prompts@{kind}") or {}).get("params") or {}).get("params.yaml") or {}
     before, now = then.get(f"prompts.{kind}"), params.prompts[kind]
     return before is not None and any(before.get(key) != value for key, value in now.items() if key not in TERMS)
 
